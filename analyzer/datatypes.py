@@ -1,0 +1,242 @@
+"""The values that flow through the monitor, in the order in which they come to be.
+
+    Frame -> Detection -> TrackedFace -> FaceCrop -> Score -> Verdict
+
+Two clocks, never mixed: `pts_s` is the source's media time (it wraps and jumps), `received_at_s` is `time.monotonic()`
+when the frame reached us and orders everything. Boxes are in pixels of the full frame, x to the right, y down.
+All pictures are RGB uint8, height x width x 3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+
+Pixels = npt.NDArray[np.uint8]
+"""RGB picture, shape (height, width, 3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture of one stream, still in the decoder's own pixel format."""
+
+    stream_id: str
+    generation: int
+    """Grows by one with each (re)connection of the source; windows never span two generations."""
+    index: int
+    """Counts the frames of one generation from 0."""
+    pts_s: float | None
+    received_at_s: float
+    video_frame: VideoFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An upright rectangle in pixels of the full frame; may reach over its border."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def longer_side(self) -> float:
+        return max(self.width, self.height)
+
+    @property
+    def center(self) -> tuple[float, float]:
+        return self.x + self.width / 2, self.y + self.height / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One face in one frame."""
+
+    box: Box
+    landmarks: tuple[tuple[float, float], ...]
+    """Five points (x, y) in YuNet's order: the person's right eye, left eye, nose tip, right and left mouth corner."""
+    confidence: float
+    """0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedFace:
+    """A detection tied over time."""
+
+    face_id: int
+    """Unique within a stream for the life of the process, from 1."""
+    detection: Detection
+    smoothed: Box
+    """The box low-pass filtered over time; crops are cut from this one."""
+    jumped: bool
+    """The box moved or changed size further than a face can between two frames: the tie may be wrong."""
+
+
+class NotScored(StrEnum):
+    """Why a face or stream has no score, in the words people read."""
+
+    NO_FACE = "no face"
+    TOO_SMALL = "too small"
+    BLURRED = "blurred"
+    DARK = "too dark"
+    BRIGHT = "too bright"
+    EXTREME_POSE = "extreme pose"
+    CUT_OFF = "cut off by the edge of the picture"
+    TRACKER_JUMP = "moved too fast to follow"
+    STALE = "no new picture"
+    NO_WEIGHTS = "no trained weights"
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Whether one face is fit to be judged, and the measurements behind it."""
+
+    reason: NotScored | None
+    """None when the face is fit; otherwise the first test that it failed."""
+    size_px: float
+    """Longer side of the face box in the full frame."""
+    sharpness: float
+    """Variance of the Laplacian of the grey crop scaled to a fixed size, >= 0."""
+    brightness: float
+    """Mean luma of the crop, 0 to 255."""
+    yaw: float
+    """Horizontal nose offset from the eyes' middle over half the eye distance: 0 frontal, beyond +-1 profile."""
+
+    @property
+    def fit(self) -> bool:
+        return self.reason is None
+
+
+@dataclass(frozen=True, slots=True)
+class FaceKey:
+    """Names one face window: a tracked face of one stream."""
+
+    stream_id: str
+    face_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class FaceCrop:
+    """The cut-out of one tracked face in one frame, with its quality."""
+
+    key: FaceKey
+    generation: int
+    frame_index: int
+    pts_s: float | None
+    received_at_s: float
+    box: Box
+    """The smoothed face box (not the wider crop)."""
+    quality: Quality
+    pixels: Pixels | None
+    """(224, 224, 3) RGB uint8; None when the face is not fit, for such crops are never scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceEnded:
+    """A tracked face is gone for good: its window can be freed."""
+
+    key: FaceKey
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFaces:
+    """All faces of one frame, for people to look at: what boxes are drawn from."""
+
+    stream_id: str
+    generation: int
+    frame_index: int
+    pts_s: float | None
+    received_at_s: float
+    width: int
+    height: int
+    """Size of the full frame in pixels; boxes are in these."""
+    crops: tuple[FaceCrop, ...]
+    """One per tracked face, fit or not; `pixels` are stripped (None)."""
+    jpeg: bytes | None
+    """The very frame (scaled to at most 960 pixels wide), only while somebody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The network's opinion of one face window."""
+
+    key: FaceKey
+    generation: int
+    frame_index: int
+    """Frame of the newest face in the window."""
+    pts_s: float | None
+    received_at_s: float
+    """Of the newest face in the window."""
+    scored_at_s: float
+    """Same clock, when the score was ready."""
+    fake_probability: float
+    """0 (no sign of manipulation) to 1 (fake), calibrated; 0.5 is the operating point of the weights card."""
+    logit: float
+    """The calibrated logit; fake_probability is its sigmoid."""
+    window: int
+    """Faces in the window: always 16 (`NUM_FRAMES`)."""
+
+    @property
+    def latency_s(self) -> float:
+        """From the newest frame's arrival to its score."""
+        return self.scored_at_s - self.received_at_s
+
+
+@dataclass(frozen=True, slots=True)
+class WindowUpdate:
+    """What one new face did to its window: still filling, waiting for the next stride, or scored."""
+
+    key: FaceKey
+    filled: int
+    """Faces in the window now, 1 to 16."""
+    score: Score | None
+
+
+class VerdictState(StrEnum):
+    """What the operator is told about a face."""
+
+    WARMING_UP = "warming up"
+    NOT_SCORED = "not scored"
+    CLEAR = "no sign of manipulation"
+    UNCERTAIN = "uncertain"
+    SUSPICIOUS = "suspicious"
+    ALERT = "alert"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the operator is told about a face, sent when it changes."""
+
+    key: FaceKey
+    state: VerdictState
+    reason: NotScored | None
+    """Only with NOT_SCORED."""
+    filled: int
+    """Faces in the window, 0 to 16; shown while warming up."""
+    fake_probability: float | None
+    """Smoothed over time, 0 to 1; None until the first score."""
+    at_s: float
+    """`received_at_s` of the newest face that it rests on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A verdict raised to, or cleared from, `VerdictState.ALERT`: what people are told about."""
+
+    key: FaceKey
+    raised: bool
+    """True when it starts, False when it is over."""
+    fake_probability: float
+    at_s: float
+    started_at_s: float
+
+
+AnalyzerEvent = FrameFaces | Score | Verdict | Alert | FaceEnded
+"""Everything that the engine emits."""

@@ -1,0 +1,1 @@
+"""From pictures to crops: detect, track, cut out, judge the quality."""

@@ -1,0 +1,67 @@
+"""The network behind one interface. Light to import: no torch here.
+
+One thread, the model thread, owns a scorer and calls it; nothing in it is locked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from analyzer.datatypes import FaceCrop, FaceKey, Pixels, WindowUpdate
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerInfo:
+    """What `/health`, `/info` and `doctor` say of a scorer."""
+
+    device: str
+    """For people and for `/health`: `cuda:0 (NVIDIA ...)` or `cpu`."""
+    backend: str
+    """`torch`, later `openvino` ..."""
+    model: str
+    """Name of the weights card, or `untrained`."""
+    weights_sha256: str | None
+    """None without trained weights: then nothing is ever scored."""
+    note: str | None = None
+    """Why it is not what was asked for, e.g. that CUDA was broken and the CPU is used."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipScore:
+    """The network's opinion of 16 crops given at once."""
+
+    fake_probability: float
+    logit: float
+
+
+class Scorer(Protocol):
+    """Encodes each face once, keeps every face's window of 16, scores the sliding windows."""
+
+    @property
+    def info(self) -> ScorerInfo: ...
+
+    def push(self, crops: Sequence[FaceCrop]) -> list[WindowUpdate]:
+        """Add one new face to each window and score those that are full and due (`AnalyzerConfig.stride`).
+
+        `crops`: fit crops only, at most one per `FaceKey`; the answer has the same order. A gap in `received_at_s`
+        of more than `max_gap_s`, or a new generation, empties the window first. Without trained weights `score` is
+        always None. Raises `ScorerError` when the device failed.
+        """
+        ...
+
+    def forget(self, key: FaceKey) -> None:
+        """Free the window of a face that ended. Unknown keys are fine."""
+        ...
+
+    def score_clip(self, crops: Sequence[Pixels], at_s: Sequence[float]) -> ClipScore | None:
+        """Score exactly 16 crops (224 x 224 RGB) seen at `at_s` (seconds, rising) without touching any window.
+
+        None without trained weights. This is the batch recompute that streaming must equal within 1e-3 logit.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the device's memory."""
+        ...

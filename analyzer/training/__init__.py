@@ -1,0 +1,1 @@
+"""How weights are made and judged: linear scripts, imported by the command line only."""
