@@ -1,0 +1,1 @@
+"""Takes video in (webcams, cameras, files, uploads) and pushes verdicts out."""

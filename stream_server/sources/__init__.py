@@ -1,0 +1,1 @@
+"""Where live video comes from: one module per way in, all behind `base.Source`."""
