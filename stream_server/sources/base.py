@@ -74,7 +74,7 @@ class Source(Protocol):
 
 
 class Backoff:
-    """How long to wait before the next attempt: 1, 2, 4 ... 60 s, each +-20 % so that many cameras do not knock at once.
+    """How long to wait before the next attempt: 1, 2, 4 ... 60 s, each +-20 % lest many cameras are tried at once.
 
     Starts over after the first good second of frames. Pure: time is an argument (any monotonic clock, seconds).
     Not thread-safe; belongs to the source's thread.
