@@ -1,0 +1,302 @@
+"""What operators set: defaults < YAML file < environment < command line; read once, frozen.
+
+`load_settings` is the only reader; the classes here are plain values that a test can make by hand. Everything that a
+setting means for the analyzer or for the sources leaves this module as a frozen dataclass of those packages.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from analyzer.config import AnalyzerConfig
+from analyzer.errors import ConfigError
+from stream_server.streams import StreamSettings
+
+ENV_PREFIX = "DEEPFAKE_MONITOR_"
+STREAM_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+_SHOWN_CHARACTERS = 80  # of a wrong value in an error message
+_CREDENTIALS = re.compile(r"://[^/\s@]*@")
+
+
+def _network(text: str) -> str:
+    ipaddress.ip_network(text, strict=False)
+    return text
+
+
+def _origin(text: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s]+", text):
+        raise ValueError("expected scheme://host[:port] without a path, such as https://monitor.example")
+    return text.lower()
+
+
+Network = Annotated[str, AfterValidator(_network)]
+Origin = Annotated[str, AfterValidator(_origin)]
+StreamId = Annotated[str, Field(pattern=STREAM_ID_PATTERN)]
+
+
+class Section(BaseModel):
+    """One section of the settings: frozen, and a key that it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class ServerSettings(Section):
+    """The web server."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; `0.0.0.0` for every interface.")
+    port: int = Field(8000, ge=0, le=65535, description="TCP port; 0 picks a free one.")
+    allowed_origins: tuple[Origin, ...] = Field(
+        (), description="Web pages of these origins may use the API and the websockets besides our own."
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        (), description="More names under which a browser may call a server that listens on loopback (DNS rebinding)."
+    )
+    max_upload_mb: int = Field(
+        512, ge=1, le=65536, description="Largest body of `POST /predict_video` in MB (10^6 bytes)."
+    )
+    max_concurrent_uploads: int = Field(2, ge=1, le=64, description="Uploads in work at once; one more gets 503.")
+    upload_folder: Path | None = Field(
+        None, description="Where uploads wait while they are analysed; the system's by default."
+    )
+    max_viewers: int = Field(
+        64, ge=1, le=10000, description="Open `/ws/live` and `/ws/view` websockets; one more gets 1013."
+    )
+    client_queue: int = Field(
+        256, ge=16, le=65536, description="Messages kept for a slow websocket before old ones go."
+    )
+    send_timeout_s: float = Field(
+        10.0, gt=0, le=600, description="A websocket that takes nothing for this long is closed."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least important line that is logged."
+    )
+
+
+class AnalyzerSettings(Section):
+    """The analyzer: the same names and defaults as `analyzer.config.AnalyzerConfig`."""
+
+    detect_width: int = Field(480, ge=64, le=4096, description="Frames are scaled to this width for face detection.")
+    min_confidence: float = Field(0.7, ge=0, le=1, description="Detections less sure than this are ignored.")
+    max_faces: int = Field(16, ge=1, le=256, description="Faces tracked per stream; the largest are kept.")
+    crop_scale: float = Field(
+        1.3, ge=1, le=3, description="Side of the crop relative to the face box; weights are trained with 1.3."
+    )
+    min_face_px: int = Field(64, ge=16, le=1024, description="Smaller faces (pixels) are not scored.")
+    face_rate: float = Field(6.0, gt=0, le=60, description="Faces per second and tracked face.")
+    face_rate_suspicious: float = Field(
+        12.0, gt=0, le=60, description="The same while a face of the stream is uncertain or worse."
+    )
+    face_rate_min: float = Field(2.0, gt=0, le=60, description="Under load the rate falls to this, never lower.")
+    stride: int = Field(1, ge=1, le=16, description="New faces between two scores of one window.")
+    max_staleness_s: float = Field(0.5, gt=0, le=60, description="Older crops are dropped and counted, not scored.")
+    max_gap_s: float = Field(1.0, gt=0, le=60, description="A face unseen, or unfit, for longer starts a new window.")
+    max_batch: int = Field(32, ge=1, le=1024, description="Faces per batch.")
+    max_delay_s: float = Field(
+        0.010, ge=0, le=1, description="A batch closes when its oldest crop has waited this long."
+    )
+    max_windows: int = Field(512, ge=1, le=65536, description="Face windows held at once (196 KiB each).")
+    torch_threads: int = Field(2, ge=1, le=256, description="CPU threads of the scorer.")
+
+    @model_validator(mode="after")
+    def _rates_rise(self) -> AnalyzerSettings:
+        if not self.face_rate_min <= self.face_rate <= self.face_rate_suspicious:
+            raise ValueError("expected face_rate_min <= face_rate <= face_rate_suspicious")
+        return self
+
+    def config(self) -> AnalyzerConfig:
+        """The same as a frozen dataclass of the analyzer."""
+        return AnalyzerConfig(**self.model_dump())
+
+
+class SourceSettings(Section):
+    """Which videos may be opened, and how: the same names and defaults as `stream_server.streams.StreamSettings`."""
+
+    max_streams: int = Field(16, ge=1, le=10000, description="Streams of every kind at once; one more gets 503.")
+    folders: tuple[Path, ...] = Field((), description="`POST /api/streams` may open files below these folders only.")
+    allow_networks: tuple[Network, ...] = Field(
+        (), description="When set, sources must have an address in one of these (CIDR)."
+    )
+    deny_networks: tuple[Network, ...] = Field(
+        (), description="Addresses that are never opened (CIDR); cloud metadata addresses never are."
+    )
+    rtsp_transport: Literal["tcp", "udp"] = Field("tcp", description="How RTSP media travels.")
+    watchdog_s: float = Field(
+        3.0, gt=0, le=300, description="A live stream without a picture for this long is `stalled`."
+    )
+
+    def config(self) -> StreamSettings:
+        """The same as a frozen dataclass, as the registry takes it."""
+        return StreamSettings(**self.model_dump())
+
+
+class IceServer(Section):
+    """One STUN or TURN server."""
+
+    urls: tuple[str, ...] = Field(min_length=1, description="`stun:` or `turn:` addresses.")
+    username: str | None = Field(None, description="TURN user.")
+    credential: str | None = Field(None, repr=False, description="TURN password; browsers get it.")
+
+
+class WebRTCSettings(Section):
+    """Webcams and other WHIP publishers."""
+
+    ice_servers: tuple[IceServer, ...] = Field(
+        (), description="STUN and TURN servers, each `{urls, username, credential}`; none by default."
+    )
+    max_peers: int = Field(16, ge=1, le=1000, description="WHIP publishers at once; one more gets 503.")
+    whip_ids: tuple[StreamId, ...] = Field((), description="When set, only these stream ids may be published by WHIP.")
+    no_frame_timeout_s: float = Field(
+        3.0, gt=0, le=300, description="A peer without a picture for this long is `stalled`."
+    )
+
+
+class StreamEntry(Section):
+    """One stream that is opened at start."""
+
+    url: str = Field(min_length=1, repr=False, description="`rtsp:`, `rtsps:`, `rtmp:`, `http:`, `https:` or a file.")
+    transport: Literal["tcp", "udp"] | None = Field(None, description="RTSP transport of this stream.")
+
+
+class Settings(BaseSettings):
+    """Everything that operators set. Made by `load_settings`, or by hand: then no file and no environment is read."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", validate_default=True, env_prefix=ENV_PREFIX, env_nested_delimiter="__"
+    )
+
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="`auto` (CUDA where it works), `cpu`, `cuda` or `cuda:N`.",
+    )
+    weights: Path | None = Field(None, description="Weights file; by default the one that comes with the program.")
+    demo: bool = Field(False, description="Add two demo streams: a real face and a pseudo-fake of it.")
+    streams: dict[StreamId, StreamEntry] = Field(
+        default_factory=dict, description="Streams opened at start: id to a URL or file, or to `{url, transport}`."
+    )
+    server: ServerSettings = ServerSettings()
+    analyzer: AnalyzerSettings = AnalyzerSettings()
+    sources: SourceSettings = SourceSettings()
+    webrtc: WebRTCSettings = WebRTCSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is handed in: `load_settings` merges the sources, and so can say which one was wrong."""
+        del cls, settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _url_alone_is_an_entry(cls, values: Any) -> Any:
+        if isinstance(values, dict) and isinstance(values.get("streams"), dict):
+            entries = {name: {"url": v} if isinstance(v, str) else v for name, v in values["streams"].items()}
+            return {**values, "streams": entries}
+        return values
+
+
+def load_settings(config: Path | None = None, command_line: Mapping[str, Any] | None = None) -> Settings:
+    """Read the YAML file `config` (if any), the environment and `command_line` (nested like the file); the later wins.
+
+    Raises `ConfigError` that names where a wrong value came from, its key, what was expected and what came, but never a
+    password.
+    """
+    layers = [
+        (f"settings file {config}", _read_yaml(config) if config else {}),
+        ("environment", _read_environment()),
+        ("command line", dict(command_line or {})),
+    ]
+    merged: dict[str, Any] = {}
+    for _, layer in layers:
+        merged = _merge(merged, layer)
+    try:
+        return Settings(**merged)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(e, layers) for e in error.errors())) from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"settings file {path}: there is no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"settings file {path}: cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        # The text of the error quotes the file, and the file may hold passwords: say only where.
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        problem = getattr(error, "problem", None) or "the text cannot be parsed"
+        raise ConfigError(f"settings file {path}: {where}expected YAML, got: {problem}") from None
+    if data is None:
+        return {}
+    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
+        raise ConfigError(f"settings file {path}: expected a mapping of setting names, got {type(data).__name__}")
+    return {key: value for key, value in data.items() if value is not None}  # `server:` alone sets nothing
+
+
+def _read_environment() -> dict[str, Any]:
+    known = set(Settings.model_fields)
+    for name in os.environ:
+        if name.upper().startswith(ENV_PREFIX) and name[len(ENV_PREFIX) :].lower().split("__")[0] not in known:
+            raise ConfigError(f"environment: {name}: expected {ENV_PREFIX} and one of {', '.join(sorted(known))}")
+    try:
+        return EnvSettingsSource(Settings)()
+    except SettingsError as error:
+        # pydantic-settings names the field but not the variable; the value may hold a password
+        field = re.search(r'field "(\w+)"', str(error))
+        name = f"{ENV_PREFIX}{field[1].upper()}" if field else ENV_PREFIX
+        raise ConfigError(f'environment: {name}: expected JSON such as ["a", "b"] for a list or mapping') from None
+
+
+def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = _merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _explain(error: Any, layers: list[tuple[str, dict[str, Any]]]) -> str:
+    """One line for one pydantic error: where it came from, the key, what was expected, what came."""
+    location = [str(part) for part in error["loc"]]
+    origin = next((name for name, layer in reversed(layers) if _holds(layer, location)), "settings")
+    key = ".".join(part for part in location if part != "[key]")
+    if origin == "environment":
+        key = ENV_PREFIX + "__".join(location).upper()
+    if error["type"] == "extra_forbidden":
+        return f"{origin}: {key}: unknown setting; docs/settings.md lists all of them"
+    secret = "credential" in key or error["type"] == "missing" or isinstance(error["input"], Mapping | BaseModel)
+    got = "" if secret else f", got {_CREDENTIALS.sub('://***@', repr(error['input']))[:_SHOWN_CHARACTERS]}"
+    return f"{origin}: {key}: expected: {error['msg'].removeprefix('Value error, ').removeprefix('expected ')}{got}"
+
+
+def _holds(layer: Any, location: list[str]) -> bool:
+    for part in location:
+        if isinstance(layer, Mapping) and part in layer:
+            layer = layer[part]
+        elif isinstance(layer, Mapping):
+            return False
+    return bool(layer) or layer in (0, False, "", None)
