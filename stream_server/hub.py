@@ -86,8 +86,8 @@ class Snapshot:
 class Subscription:
     """The messages for one client, as JSON text; the first is `hello`.
 
-    Holds at most `limit` messages. When full, the oldest faces, score, stats or upload message goes; when only states are left,
-    all go and a fresh `hello` with the newest of every state takes their place. `dropped` counts what went.
+    Holds at most `limit` messages. When full, the oldest passing one (faces, score, stats, upload) goes; if all are
+    states, they go and a fresh `hello` with the newest of every state takes their place. `dropped` counts what went.
     """
 
     def __init__(self, hub: Hub, limit: int) -> None:

@@ -1,0 +1,182 @@
+"""`/health`, `/info` and `/api/ice-servers`: what is running, what it can do, what it cannot."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any, Final, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from analyzer.config import FACE_SIZE, NUM_FRAMES
+from stream_server.monitor import Monitor, TheMonitor
+
+NAME: Final = "deepfake-monitor"
+VERSION: Final = version(NAME)
+
+FORMATS: Final = ("MP4", "MOV", "AVI", "FLV", "MKV", "WebM")
+LIVE_SOURCES: Final = ("webrtc (WHIP)", "rtsp", "rtsps", "rtmp", "http", "https", "file")
+
+WORDS: Final = {
+    "REAL": "No sign of manipulation was found. That is not proof that there is none.",
+    "DEEPFAKE": "The network sees signs of manipulation. It can be wrong; look at the evidence before you act.",
+    "not scored": "The face is not fit to be judged (too small, blurred, turned away ...), so nothing is said about it.",
+}
+
+router = APIRouter(tags=["about"])
+
+
+class ThreadState(BaseModel):
+    """One thread of the analyzer."""
+
+    name: str
+    alive: bool
+    error: str | None = Field(description="What it died of.")
+
+
+class Health(BaseModel):
+    """The first five fields are a fixed contract."""
+
+    status: Literal["ok", "degraded"] = Field(description="`degraded`: no trained weights, or a thread died.")
+    device: str
+    model: str
+    num_frames: int
+    face_size: int
+    note: str | None = Field(description="Why it is degraded, or not on the device that was asked for.")
+    version: str
+    uptime_s: float
+    streams: dict[str, int] = Field(description="Number of streams in each state.")
+    threads: list[ThreadState]
+
+
+class Limits(BaseModel):
+    """What is refused beyond."""
+
+    max_upload_mb: int
+    max_concurrent_uploads: int
+    max_streams: int
+    max_peers: int
+    max_viewers: int
+    min_face_px: int
+
+
+class ModelInfo(BaseModel):
+    """The network that judges."""
+
+    name: str
+    backend: str
+    sha256: str | None
+    trained: bool
+    card: dict[str, Any] | None = Field(description="The weights card: origin, data, measured scores, limits.")
+
+
+class Info(BaseModel):
+    """What it is and what it can do."""
+
+    name: str
+    version: str
+    description: str
+    device: str
+    num_frames: int
+    face_size: int
+    threshold: float = Field(description="At and above it the label is DEEPFAKE.")
+    formats: list[str] = Field(description="Videos that `/predict_video` takes.")
+    live_sources: list[str]
+    limits: Limits
+    model: ModelInfo
+    words: dict[str, str] = Field(description="What the answers mean.")
+
+
+class IceServerInfo(BaseModel):
+    """One STUN or TURN server, as `RTCPeerConnection` takes it."""
+
+    urls: list[str]
+    username: str | None = None
+    credential: str | None = None
+
+
+class IceServers(BaseModel):
+    """For the browser's `RTCPeerConnection`."""
+
+    ice_servers: list[IceServerInfo]
+
+
+def health_of(monitor: Monitor) -> Health:
+    """How the monitor is, now."""
+    info = monitor.engine.info
+    threads = [ThreadState(name=t.name, alive=t.alive, error=t.error) for t in monitor.engine.stats().threads]
+    dead = [thread.name for thread in threads if not thread.alive]
+    notes = [f"thread {name} died; restart the monitor" for name in dead]
+    if not monitor.trained:
+        notes.append("no trained weights: nothing is scored")
+    if info.note:
+        notes.append(info.note)
+    states: dict[str, int] = {}
+    for stream in monitor.registry.list():
+        states[stream.status.state] = states.get(stream.status.state, 0) + 1
+    return Health(
+        status="degraded" if dead or not monitor.trained else "ok",
+        device=info.device,
+        model=info.model,
+        num_frames=NUM_FRAMES,
+        face_size=FACE_SIZE,
+        note="; ".join(notes) or None,
+        version=VERSION,
+        uptime_s=round(monitor.uptime_s, 3),
+        streams=states,
+        threads=threads,
+    )
+
+
+@router.get("/health", summary="Is it well?", responses={503: {"model": Health, "description": "A thread died."}})
+async def get_health(monitor: TheMonitor, response: Response) -> Health:
+    """200 while everything runs, also without trained weights (`degraded`); 503 when a thread died."""
+    health = health_of(monitor)
+    if not all(thread.alive for thread in health.threads):
+        response.status_code = 503
+    return health
+
+
+@router.get("/info", summary="What can it do?")
+async def get_info(monitor: TheMonitor) -> Info:
+    """Limits, formats, the weights card, and what the answers mean."""
+    info, settings = monitor.engine.info, monitor.settings
+    return Info(
+        name=NAME,
+        version=VERSION,
+        description="Watches live video for deepfakes: webcams and cameras in, a score for every face out.",
+        device=info.device,
+        num_frames=NUM_FRAMES,
+        face_size=FACE_SIZE,
+        threshold=0.5,
+        formats=list(FORMATS),
+        live_sources=list(LIVE_SOURCES),
+        limits=Limits(
+            max_upload_mb=settings.server.max_upload_mb,
+            max_concurrent_uploads=settings.server.max_concurrent_uploads,
+            max_streams=settings.sources.max_streams,
+            max_peers=settings.webrtc.max_peers,
+            max_viewers=settings.server.max_viewers,
+            min_face_px=settings.analyzer.min_face_px,
+        ),
+        model=ModelInfo(
+            name=info.model,
+            backend=info.backend,
+            sha256=info.weights_sha256,
+            trained=monitor.trained,
+            card=monitor.card,
+        ),
+        words=WORDS,
+    )
+
+
+@router.get("/api/ice-servers", summary="STUN and TURN servers", response_model_exclude_none=True)
+async def get_ice_servers(monitor: TheMonitor) -> IceServers:
+    """What the operator configured; none by default."""
+    return IceServers(
+        ice_servers=[
+            IceServerInfo(urls=list(server.urls), username=server.username, credential=server.credential)
+            for server in monitor.settings.webrtc.ice_servers
+        ]
+    )

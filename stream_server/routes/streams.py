@@ -1,0 +1,163 @@
+"""`/api/streams`: list, add and remove streams; a picture with its boxes; the scores of the last minutes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Final
+
+import cv2
+import numpy as np
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from stream_server.http_errors import ApiError, error_docs
+from stream_server.messages import FacesMessage, ScoreMessage, StreamMessage, read_view_payload, stream_message
+from stream_server.monitor import Monitor, TheMonitor
+from stream_server.settings import STREAM_ID_PATTERN
+
+SNAPSHOT_TIMEOUT_S: Final = 2.0
+"""A live stream delivers several pictures in this time, even under load."""
+
+_FIT_COLOUR: Final = (80, 200, 80)  # BGR; words beside the box say the same, colour is never the only carrier
+_UNFIT_COLOUR: Final = (160, 160, 160)
+
+router = APIRouter(prefix="/api/streams", tags=["streams"])
+
+StreamPath = Annotated[
+    str, Path(alias="stream_id", max_length=64, description="Name of the stream.", examples=["door"])
+]
+
+
+class NewStream(BaseModel):
+    """A stream to open."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str = Field(
+        pattern=STREAM_ID_PATTERN, description="1 to 64 letters, digits, `.`, `_`, `-`; the first a letter or digit."
+    )
+    url: str = Field(
+        min_length=1,
+        max_length=2048,
+        description="`rtsp`, `rtsps`, `rtmp`, `http` or `https`; files only below configured folders.",
+        examples=["rtsp://user:password@192.0.2.10/stream1"],
+    )
+
+
+class StreamList(BaseModel):
+    """All streams."""
+
+    items: list[StreamMessage]
+
+
+class ScorePoint(BaseModel):
+    """One score."""
+
+    face_id: int
+    face_at: float = Field(description="Unix seconds of the newest face in the window.")
+    fake_probability: float = Field(ge=0, le=1)
+
+
+class ScoreList(BaseModel):
+    """Scores of the last five minutes, oldest first."""
+
+    items: list[ScorePoint]
+
+
+def _message(monitor: Monitor, stream_id: str) -> StreamMessage:
+    info = monitor.registry.get(stream_id)  # raises NotFoundError
+    return stream_message(info, monitor.clock.now())
+
+
+@router.get("", summary="All streams")
+async def list_streams(monitor: TheMonitor) -> StreamList:
+    """Every stream with its state; passwords in addresses are masked."""
+    now = monitor.clock.now()
+    return StreamList(items=[stream_message(info, now) for info in monitor.registry.list()])
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Open a stream",
+    responses=error_docs(s409="the id is taken", s422="not a usable id or address", s503="no room for one more stream"),
+)
+async def add_stream(new: NewStream, monitor: TheMonitor, response: Response) -> StreamMessage:
+    """Open a camera, an HTTP stream, or a file below a configured folder; it reconnects by itself until removed."""
+    info = monitor.registry.add_url(new.id, new.url, trusted=False)
+    response.headers["Location"] = f"/api/streams/{new.id}"
+    return stream_message(info, monitor.clock.now())
+
+
+@router.get("/{stream_id}", summary="One stream", responses=error_docs(s404="no such stream"))
+async def get_stream(stream_id: StreamPath, monitor: TheMonitor) -> StreamMessage:
+    """One stream with its state."""
+    return _message(monitor, stream_id)
+
+
+@router.delete("/{stream_id}", status_code=204, summary="Remove a stream", responses=error_docs(s404="no such stream"))
+async def remove_stream(stream_id: StreamPath, monitor: TheMonitor) -> None:
+    """Close a stream, webcams included, and forget its history."""
+    await monitor.registry.remove(stream_id)
+
+
+@router.get("/{stream_id}/scores", summary="Recent scores", responses=error_docs(s404="no such stream"))
+async def get_scores(stream_id: StreamPath, monitor: TheMonitor) -> ScoreList:
+    """Scores of the last five minutes, for a chart."""
+    _message(monitor, stream_id)
+    scores = monitor.history.of(stream_id, monitor.clock.now())
+    return ScoreList(
+        items=[
+            ScorePoint(face_id=score.face_id, face_at=score.face_at, fake_probability=score.fake_probability)
+            for score in scores
+        ]
+    )
+
+
+@router.get(
+    "/{stream_id}/snapshot.jpg",
+    summary="Picture with boxes",
+    response_class=Response,
+    responses={
+        200: {"content": {"image/jpeg": {}}, "description": "The next frame, faces boxed."},
+        **error_docs(s404="no such stream", s503="no picture came within 2 seconds"),
+    },
+)
+async def get_snapshot(stream_id: StreamPath, monitor: TheMonitor) -> Response:
+    """The next analysed frame, with a box and the newest score of each face."""
+    _message(monitor, stream_id)
+    view = monitor.hub.subscribe_view(stream_id)
+    try:
+        async with asyncio.timeout(SNAPSHOT_TIMEOUT_S):
+            payload = await anext(view)
+    except (TimeoutError, StopAsyncIteration):
+        state = monitor.hub.snapshot.streams.get(stream_id)
+        message = f"no picture within {SNAPSHOT_TIMEOUT_S:g} s; the stream is {state.state if state else 'removed'}"
+        raise ApiError(503, "no_picture", message) from None
+    finally:
+        view.close()
+    faces, jpeg = read_view_payload(payload)
+    scores = {face_id: score for (owner, face_id), score in monitor.hub.snapshot.scores.items() if owner == stream_id}
+    boxed = await asyncio.to_thread(draw_boxes, faces, jpeg, scores)
+    return Response(boxed, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+
+def draw_boxes(faces: FacesMessage, jpeg: bytes, scores: dict[int, ScoreMessage]) -> bytes:
+    """The JPEG with a box around each face, and beside it the score or why there is none."""
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    # the picture may be smaller than the frame that the boxes refer to
+    scale = picture.shape[1] / faces.width
+    for face in faces.faces:
+        x, y, width, height = (round(value * scale) for value in face.box)
+        colour = _FIT_COLOUR if face.quality.fit else _UNFIT_COLOUR
+        cv2.rectangle(picture, (x, y), (x + width, y + height), colour, 2)
+        score = scores.get(face.face_id)
+        if face.quality.reason is not None:
+            words = f"{face.face_id}: not scored: {face.quality.reason}"
+        elif score is not None:
+            words = f"{face.face_id}: {score.fake_probability:.2f}"
+        else:
+            words = f"{face.face_id}: warming up"
+        cv2.putText(picture, words, (max(x, 0), max(y - 6, 12)), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, 1, cv2.LINE_AA)
+    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
