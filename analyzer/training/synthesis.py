@@ -86,7 +86,7 @@ def _draw_look(rng: np.random.Generator, grey: bool) -> _Look:
     strength = rng.uniform(0.3, 1.0)
     contrast = 1 + strength * rng.uniform(-0.12, 0.12)
     offset = strength * rng.uniform(-16, 16)
-    shift = np.full(3, offset) if grey else offset / 2 + strength * rng.uniform(-18, 18, 3)
+    shift = np.full(3, offset) if grey else offset / 2 + strength * rng.uniform(-13, 13, 3)
     saturation = 1.0 if grey else 1 + strength * rng.uniform(-0.2, 0.2)
     luma = np.array([0.299, 0.587, 0.114])
     mix = np.eye(3) * saturation + (1 - saturation) * luma[None, :]

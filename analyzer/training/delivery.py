@@ -1,0 +1,204 @@
+"""What happens to a picture between a face and the network, fake or not: cameras, codecs, networks, trackers.
+
+One draw is applied to a real clip and to its fake partner alike, after blending: nothing here may tell the classes
+apart, or people with bad webcams would be accused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final, cast
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from analyzer.datatypes import Box, Pixels
+from analyzer.faces.crop import crop_face
+from analyzer.training.dataset import LOOSE
+from analyzer.training.geometry import Mask
+
+if TYPE_CHECKING:
+    from av.video.codeccontext import VideoCodecContext
+
+MIN_DELIVERED_PX: Final = 64
+"""Smallest width of a delivered face (its box): the smallest that is scored live."""
+BOX_SHARE: Final = 1 / (1.3 * LOOSE)
+"""Longer side of the face box over the side of a loose crop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Everything drawn for one clip. Lists have one entry per frame."""
+
+    side: int
+    """Loose crops are scaled to this."""
+    curve: npt.NDArray[np.uint8]
+    """(frames, 256, 3): exposure, gamma and white balance, drifting."""
+    beauty: float
+    """Weight of an edge-preserving smoothing, 0 for none."""
+    blur: float
+    """Standard deviation of a Gaussian blur in delivered pixels, 0 for none."""
+    noise: float
+    """Standard deviation of the sensor noise, 0 for none."""
+    codec: str
+    """"none", "jpeg", "h264" or "vp8"."""
+    strength: int
+    """JPEG quality, H.264 constant rate factor, or VP8 quantiser."""
+    order: list[int]
+    """Which frame is shown at each place: repeated where the picture froze."""
+    boxes: list[Box]
+    """What the tracker cuts out of the delivered loose crops."""
+    flip: bool
+    seed: int
+
+
+def draw_delivery(rng: np.random.Generator, side: int, count: int, *, gentle: bool = False) -> Delivery:
+    """Draw what happens to a clip of `count` loose crops of `side` pixels; `gentle` leaves out what is harsh."""
+    smallest = MIN_DELIVERED_PX / BOX_SHARE
+    target = side
+    if rng.random() < (0.3 if gentle else 0.6) and side > smallest:
+        target = int(np.exp(rng.uniform(np.log(smallest), np.log(side))))
+    target = target // 2 * 2
+    rare = not gentle
+    codec = str(rng.choice(["none", "jpeg", "h264", "vp8"], p=[0.25, 0.3, 0.35, 0.1]))
+    low, high = {"none": (0, 1), "jpeg": (35, 96), "h264": (20, 39), "vp8": (15, 50)}[codec]
+    return Delivery(
+        side=target,
+        curve=_draw_curves(rng, count, 0.25 if gentle else 1.0),
+        beauty=float(rng.uniform(0.3, 0.9)) if rare and rng.random() < 0.07 else 0.0,
+        blur=float(rng.uniform(0.3, 1.3)) if rng.random() < (0.1 if gentle else 0.25) else 0.0,
+        noise=float(rng.uniform(1, 9)) if rare and rng.random() < 0.3 else 0.0,
+        codec=codec,
+        strength=int(rng.integers(low, high)),
+        order=_draw_order(rng, count, rare),
+        boxes=_draw_boxes(rng, target, count),
+        flip=bool(rng.random() < 0.5),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def _draw_curves(rng: np.random.Generator, count: int, strength: float) -> npt.NDArray[np.uint8]:
+    """Look-up tables of gamma, gain and white balance that drift slowly from frame to frame."""
+    gamma, gain, balance = 1.0, 1.0, np.ones(3)
+    if rng.random() < 0.5:
+        gamma = float(np.exp(rng.normal(0, 0.25) * strength))
+        gain = float(np.exp(rng.normal(0, 0.15) * strength))
+        balance = np.exp(rng.normal(0, 0.05, 3) * strength)
+    drift = np.cumsum(rng.normal(0, 0.006 * strength, count)) if rng.random() < 0.3 else np.zeros(count)
+    levels = np.linspace(0, 1, 256)[None, :, None] ** gamma
+    tables = levels * gain * np.exp(drift)[:, None, None] * balance[None, None, :]
+    return np.asarray(np.clip(tables * 255 + 0.5, 0, 255), np.uint8)
+
+
+def _draw_order(rng: np.random.Generator, count: int, rare: bool) -> list[int]:
+    order = list(range(count))
+    if count >= 8 and rare and rng.random() < 0.15:
+        start, length = int(rng.integers(1, count - 2)), int(rng.integers(1, 5))
+        for i in range(start, min(count, start + length)):
+            order[i] = order[start - 1]
+    return order
+
+
+def _draw_boxes(rng: np.random.Generator, side: int, count: int) -> list[Box]:
+    """The serving crop somewhere near the middle, trembling a little as the smoothed box of a tracker does."""
+    middle = side / LOOSE
+    scale = rng.uniform(0.9, 1.12)
+    place = side / 2 + rng.uniform(-0.05, 0.05, 2) * middle
+    tremble = np.zeros((count, 3))
+    step, rho = rng.uniform(0, 0.006), 0.7
+    for i in range(1, count):
+        tremble[i] = rho * tremble[i - 1] + rng.normal(0, step, 3)
+    boxes = []
+    for shake in tremble:
+        length = middle * scale * (1 + shake[2])
+        x, y = place + shake[:2] * middle - length / 2
+        boxes.append(Box(float(x), float(y), float(length), float(length)))
+    return boxes
+
+
+def deliver(frames: Sequence[Pixels], delivery: Delivery) -> list[Pixels]:
+    """Loose crops -> serving crops (224 x 224 RGB), one for each place in `delivery.order`."""
+    rng = np.random.default_rng(delivery.seed)
+    seen = []
+    for index, frame in enumerate(frames):
+        out: Pixels = frame
+        if len(out) != delivery.side:
+            out = np.asarray(cv2.resize(out, (delivery.side, delivery.side), interpolation=cv2.INTER_AREA), np.uint8)
+        if delivery.beauty:
+            smooth = cv2.bilateralFilter(out, 7, 30, 5)
+            out = np.asarray(cv2.addWeighted(smooth, delivery.beauty, out, 1 - delivery.beauty, 0), np.uint8)
+        out = np.asarray(cv2.LUT(out, delivery.curve[index][None]), np.uint8)
+        if delivery.blur:
+            out = np.asarray(cv2.GaussianBlur(out, (0, 0), delivery.blur), np.uint8)
+        if delivery.noise:
+            # half of it is shared by the channels, as after a camera's colour interpolation
+            grain = rng.standard_normal((*out.shape[:2], 4), dtype=np.float32) * np.float32(delivery.noise * 0.7)
+            out = np.clip(out + grain[..., :3] + grain[..., 3:] + 0.5, 0, 255).astype(np.uint8)
+        seen.append(out)
+    seen = through_codec(seen, delivery.codec, delivery.strength)
+    crops = []
+    for place, index in enumerate(delivery.order):
+        crop = crop_face(seen[index], delivery.boxes[place], scale=1.0)
+        crops.append(np.ascontiguousarray(crop[:, ::-1]) if delivery.flip else crop)
+    return crops
+
+
+def deliver_mask(mask: Mask, delivery: Delivery, place: int, cells: int = 7) -> Mask:
+    """Where the seam of a blend mask is in a delivered crop: the mean of 4 M (1 - M) over `cells` x `cells` cells."""
+    scale = delivery.side / len(mask)
+    box, fine = delivery.boxes[place], cells * 8
+    factor = fine / (box.width / scale)
+    matrix = np.array([[factor, 0, -box.x / scale * factor], [0, factor, -box.y / scale * factor]])
+    cut = cv2.warpAffine(mask, matrix, (fine, fine), flags=cv2.INTER_LINEAR)
+    seam = cv2.resize(4 * cut * (1 - cut), (cells, cells), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(seam[:, ::-1] if delivery.flip else seam, np.float32)
+
+
+def through_codec(frames: Sequence[Pixels], codec: str, strength: int) -> list[Pixels]:
+    """Encode and decode a clip of one even size: "none", "jpeg" (quality), "h264" (CRF) or "vp8" (quantiser)."""
+    if codec == "none":
+        return list(frames)
+    if codec == "jpeg":
+        return [_jpeg(frame, strength) for frame in frames]
+    if codec == "h264":
+        options = {"crf": str(strength), "preset": "veryfast", "tune": "zerolatency"}
+        return _Video("libx264", "h264", options).round_trip(frames)
+    options = {"quality": "realtime", "cpu-used": "8", "qmin": str(strength), "qmax": str(strength + 5), "b": "2M"}
+    return _Video("libvpx", "vp8", options).round_trip(frames)
+
+
+def _jpeg(frame: Pixels, quality: int) -> Pixels:
+    _, buffer = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded = cv2.imdecode(buffer, cv2.IMREAD_COLOR)
+    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8) if decoded is not None else frame
+
+
+@dataclass(frozen=True, slots=True)
+class _Video:
+    encoder: str
+    decoder: str
+    options: dict[str, str] = field(default_factory=dict)
+
+    def round_trip(self, frames: Sequence[Pixels]) -> list[Pixels]:
+        height, width = frames[0].shape[:2]
+        encoder = cast("VideoCodecContext", av.CodecContext.create(self.encoder, "w"))
+        encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+        encoder.framerate, encoder.thread_count, encoder.options = Fraction(25), 1, self.options
+        decoder = cast("VideoCodecContext", av.CodecContext.create(self.decoder, "r"))
+        decoder.thread_count = 1
+        out: list[Pixels] = []
+        for index, frame in enumerate([*frames, None]):
+            picture = None if frame is None else av.VideoFrame.from_ndarray(frame, format="rgb24")
+            if picture is not None:
+                picture.pts = index
+            for packet in encoder.encode(picture):
+                out += [np.asarray(f.to_ndarray(format="rgb24"), np.uint8) for f in decoder.decode(packet)]
+        out += [np.asarray(f.to_ndarray(format="rgb24"), np.uint8) for f in decoder.decode(None)]
+        # an encoder may drop a frame: the one before it stays on the screen
+        while len(out) < len(frames):
+            out.append(out[-1] if out else frames[len(out)])
+        return out

@@ -1,0 +1,150 @@
+"""The list of files to learn from or to be measured on, and how its groups are shared out.
+
+A manifest is a text file of tab-separated columns with a header: `file` (relative to the manifest), `kind` (real or
+fake), `method`, and optionally `split`, `family` and `group`. Other columns are ignored.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from analyzer.errors import ConfigError
+
+REQUIRED: Final = ("file", "kind", "method")
+PICTURE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+MAX_BYTES: Final = 64 * 2**20
+"""A longer manifest is taken for a mistake (a video given in its place)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One file of a manifest."""
+
+    file: str
+    """As written in the manifest; names the file in reports."""
+    path: Path
+    fake: bool
+    method: str
+    split: str
+    family: str
+    group: str
+    """What comes from one source or shows one person; never divided between splits. The file itself when not given."""
+
+    @property
+    def is_picture(self) -> bool:
+        return self.path.suffix.lower() in PICTURE_SUFFIXES
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that could not be used, and why."""
+
+    file: str
+    reason: str
+
+
+def read_manifest(path: Path, split: str | None = None) -> list[Row]:
+    """The rows of a manifest, of one `split` if given.
+
+    Raises `ConfigError` when it cannot be read, is no text, lacks a column, has a bad row, or has no rows (of `split`).
+    """
+    lines = _text(path).splitlines()
+    reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE, restval="")
+    missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
+    if missing:
+        raise ConfigError(
+            f"{path}: expected tab-separated columns {', '.join(REQUIRED)} in its first line, "
+            f"missing {', '.join(missing)}"
+        )
+    rows = [_row(path, number, values) for number, values in enumerate(reader, start=2)]
+    if not rows:
+        raise ConfigError(f"{path}: no rows below the header")
+    chosen = [row for row in rows if split is None or row.split == split]
+    if not chosen:
+        raise ConfigError(f"{path}: no rows of split {split!r}; it has {', '.join(sorted({r.split for r in rows}))}")
+    return chosen
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ConfigError(f"{path}: expected a manifest of at most {MAX_BYTES // 2**20} MB; is it a video?")
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot read the manifest: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: expected a text file of tab-separated columns, got binary data") from error
+    if "\0" in text:
+        raise ConfigError(f"{path}: expected a text file of tab-separated columns, got binary data")
+    if not text.strip():
+        raise ConfigError(f"{path}: the manifest is empty; expected columns {', '.join(REQUIRED)}")
+    return text
+
+
+def _row(path: Path, number: int, values: Mapping[str | None, str | list[str]]) -> Row:
+    def cell(name: str) -> str:
+        value = values.get(name, "")
+        return value.strip() if isinstance(value, str) else ""
+
+    file, kind = cell("file"), cell("kind").lower()
+    if not file:
+        raise ConfigError(f"{path}, line {number}: the column `file` is empty")
+    if kind not in {"real", "fake"}:
+        raise ConfigError(f"{path}, line {number}: expected kind real or fake, got {kind!r}")
+    return Row(
+        file=file,
+        path=path.parent / file,
+        fake=kind == "fake",
+        method=cell("method") or kind,
+        split=cell("split"),
+        family=cell("family") or cell("method") or kind,
+        group=cell("group") or file,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How much of the rows the two held-out parts get, and which groups are put somewhere by hand."""
+
+    dev: float = 0.12
+    calibration: float = 0.12
+    placed: Mapping[str, str] | None = None
+    """Group -> "train", "dev" or "calibration"."""
+
+
+PARTS: Final = ("train", "dev", "calibration")
+
+
+def share_out(rows: Sequence[Row], seed: int, shares: Shares | None = None) -> dict[str, list[Row]]:
+    """Divide rows into train, dev and calibration; no group is ever in two of them.
+
+    Which part a group goes to depends on its name and the seed alone (a hash), so rows added later move nobody.
+    With few large groups a part may stay empty: place them by hand.
+    """
+    shares = shares or Shares()
+    placed = dict(shares.placed or {})
+    wrong = sorted(set(placed.values()) - set(PARTS))
+    if wrong:
+        raise ConfigError(f"a group can be placed in {', '.join(PARTS)}, not in {', '.join(wrong)}")
+    parts: dict[str, list[Row]] = {name: [] for name in PARTS}
+    for row in rows:
+        parts[placed.get(row.group) or _part(row.group, seed, shares)].append(row)
+    return parts
+
+
+def _part(group: str, seed: int, shares: Shares) -> str:
+    point = int.from_bytes(hashlib.sha256(f"{seed}:{group}".encode()).digest()[:6], "big") / 2**48
+    if point < shares.dev:
+        return "dev"
+    return "calibration" if point < shares.dev + shares.calibration else "train"
+
+
+def count_kinds(rows: Iterable[Row]) -> tuple[int, int]:
+    """How many rows are real, and how many fake."""
+    kinds = [row.fake for row in rows]
+    return kinds.count(False), kinds.count(True)

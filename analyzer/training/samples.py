@@ -1,0 +1,284 @@
+"""Tracks -> labelled serving crops, drawn anew for each index and the same for the same seed and index.
+
+Plain sequences of numpy arrays: no torch here, so that they run in worker processes and are tested without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from analyzer.config import NUM_FRAMES
+from analyzer.datatypes import Pixels
+from analyzer.errors import ConfigError
+from analyzer.training.dataset import Track
+from analyzer.training.delivery import deliver, deliver_mask, draw_delivery
+from analyzer.training.manifest import Row
+from analyzer.training.synthesis import FAMILIES, STILL_FAMILIES, make_pair
+
+CELLS: Final = 7
+"""Height and width of a seam map: the network's last feature map."""
+ELAPSED_S: Final = (0.04, 0.5)
+"""Mean seconds between two faces of a window, drawn between these: 25 faces a second down to 2."""
+
+Found = tuple[Row, Track]
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """What is drawn how often. Shares are 0 to 1."""
+
+    stills: float = 0.5
+    """Single images from pictures rather than from videos (stage A)."""
+    window_stills: float = 0.2
+    """Windows from a picture that is moved about (stage B)."""
+    real_fakes: float = 0.0
+    """Samples whose fake half is a fake of the manifest rather than a pseudo-fake."""
+    families: Mapping[str, float] = field(
+        default_factory=lambda: {"F1": 0.4, "F2": 0.08, "F3": 0.06, "F4": 0.08, "F5": 0.25, "F6": 0.13}
+    )
+
+
+class Crops(NamedTuple):
+    """Half of the rows real, half fake, in single images."""
+
+    pixels: npt.NDArray[np.uint8]
+    """(n, 224, 224, 3) RGB."""
+    fake: npt.NDArray[np.float32]
+    """(n,) 0 or 1."""
+    seams: npt.NDArray[np.float32]
+    """(n, 7, 7): where a blend's edge is, 0 to 1."""
+    knows_seam: npt.NDArray[np.float32]
+    """(n,) 0 where a fake's seam is not known."""
+
+
+class Windows(NamedTuple):
+    """Face windows."""
+
+    pixels: npt.NDArray[np.uint8]
+    """(n, 16, 224, 224, 3) RGB, oldest first."""
+    elapsed_s: npt.NDArray[np.float32]
+    """(n, 16) seconds since the face before, 0 for the first."""
+    fake: npt.NDArray[np.float32]
+    """(n,) 0 or 1."""
+    origin: npt.NDArray[np.int64]
+    """(n,) index of the track that it came from, or -1."""
+
+
+class Material:
+    """The tracks that samples are drawn from, sorted by kind. `ConfigError` when there is no real face among them."""
+
+    def __init__(self, found: Sequence[Found]) -> None:
+        self.found = list(found)
+        reals = [track for row, track in found if not row.fake]
+        self.real_clips = [track for track in reals if len(track.jpegs) >= NUM_FRAMES]
+        self.real_stills = [track for track in reals if len(track.jpegs) < NUM_FRAMES]
+        # fakes by method: a method with many files is no more worth knowing than one with few
+        self.fakes: dict[str, list[Track]] = {}
+        for row, track in found:
+            if row.fake:
+                self.fakes.setdefault(row.method, []).append(track)
+        if not reals:
+            raise ConfigError("training needs real faces: no usable real file among the training rows")
+
+    def pick_real(self, rng: np.random.Generator, stills: float) -> Track:
+        pools = (self.real_stills, self.real_clips)
+        pool = pools[0] if rng.random() < stills else pools[1]
+        pool = pool or pools[0] or pools[1]
+        return pool[int(rng.integers(len(pool)))]
+
+    def pick_fake(self, rng: np.random.Generator, *, clips: bool) -> Track | None:
+        pools = [[t for t in pool if len(t.jpegs) >= NUM_FRAMES or not clips] for pool in self.fakes.values()]
+        pools = [pool for pool in pools if pool]
+        if not pools:
+            return None
+        pool = pools[int(rng.integers(len(pools)))]
+        return pool[int(rng.integers(len(pool)))]
+
+
+def _pick_family(rng: np.random.Generator, weights: Mapping[str, float], *, still: bool) -> str:
+    names = [name for name in (STILL_FAMILIES if still else FAMILIES) if weights.get(name, 0) > 0]
+    if not names:
+        raise ConfigError(f"the mixture has no pseudo-fake family that suits {'a picture' if still else 'a clip'}")
+    share = np.array([weights[name] for name in names])
+    return str(rng.choice(names, p=share / share.sum()))
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSamples:
+    """Stage A: each index gives as many real crops as fakes, from one clip or picture. Any index from 0 is good."""
+
+    material: Material
+    mixture: Mixture
+    seed: int
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Crops:
+        rng = np.random.default_rng((self.seed, 1, index))
+        real = self.material.pick_real(rng, self.mixture.stills)
+        fake = self.material.pick_fake(rng, clips=False) if rng.random() < self.mixture.real_fakes else None
+        clip = len(real.jpegs) > 1 and (fake is None or len(fake.jpegs) > 1)
+        count = 2 if clip else 1
+        chosen = _spread(rng, len(real.jpegs), count)
+        if fake is not None:
+            halves = [(real, chosen), (fake, _spread(rng, len(fake.jpegs), count))]
+            draw = int(rng.integers(2**31))  # the same delivery for both
+            pixels = [
+                crop
+                for track, indices in halves
+                for crop in deliver(
+                    track.frames(indices), draw_delivery(np.random.default_rng(draw), track.side, count)
+                )
+            ]
+            seams = np.zeros((2 * count, CELLS, CELLS), np.float32)
+            return Crops(np.stack(pixels), _labels(count), seams, 1 - _labels(count))
+        family = _pick_family(rng, self.mixture.families, still=count == 1)
+        pair = make_pair(real.frames(chosen), real.marks(chosen), int(rng.integers(2**31)), family)
+        delivery = draw_delivery(rng, real.side, count)
+        pixels = deliver(pair.real, delivery) + deliver(pair.fake, delivery)
+        edges = [deliver_mask(pair.masks[i], delivery, i, CELLS) for i in range(count)]
+        seams = np.stack([np.zeros_like(edges[0])] * count + edges)
+        return Crops(np.stack(pixels), _labels(count), seams, np.ones(2 * count, np.float32))
+
+
+def _labels(count: int) -> npt.NDArray[np.float32]:
+    return np.repeat(np.array([0, 1], np.float32), count)
+
+
+def _spread(rng: np.random.Generator, length: int, count: int) -> list[int]:
+    """`count` rising indices not far apart: what a codec predicts from each other."""
+    start, gap = int(rng.integers(max(1, length - count + 1))), int(rng.integers(1, 4))
+    return [min(length - 1, start + i * gap) for i in range(count)]
+
+
+def choose_window(rng: np.random.Generator, at_s: npt.NDArray[np.float64]) -> tuple[list[int], npt.NDArray[np.float32]]:
+    """16 rising indices of a track of at least 16 faces, and the seconds since the face before (16,), 0 first.
+
+    The spacing is drawn anew for each window, at times irregular: the live face rate changes under load.
+    """
+    span = float(at_s[-1] - at_s[0])
+    low, high = np.log(ELAPSED_S)
+    spacing = min(float(np.exp(rng.uniform(low, high))), span / NUM_FRAMES)
+    irregular = rng.uniform(0.1, 0.6) if rng.random() < 0.3 else 0.05
+    for _ in range(4):
+        start = int(rng.integers(max(1, int(np.searchsorted(at_s, at_s[-1] - spacing * NUM_FRAMES)))))
+        indices = [start]
+        while len(indices) < NUM_FRAMES:
+            wanted = at_s[indices[-1]] + spacing * rng.uniform(1 - irregular, 1 + irregular)
+            following = max(indices[-1] + 1, int(np.searchsorted(at_s, wanted - 0.005)))
+            if following >= len(at_s):
+                break
+            indices.append(following)
+        if len(indices) == NUM_FRAMES:
+            break
+        spacing *= 0.5
+    else:
+        start = int(rng.integers(len(at_s) - NUM_FRAMES + 1))
+        indices = list(range(start, start + NUM_FRAMES))
+    elapsed = np.diff(at_s[indices], prepend=at_s[indices[0]])
+    return indices, np.asarray(elapsed, np.float32)
+
+
+def _window_of(rng: np.random.Generator, track: Track) -> tuple[list[int], npt.NDArray[np.float32]]:
+    if len(track.jpegs) >= NUM_FRAMES:
+        return choose_window(rng, track.at_s)
+    elapsed = np.full(NUM_FRAMES, np.exp(rng.uniform(*np.log(ELAPSED_S))), np.float32)
+    elapsed[0] = 0
+    return [0] * NUM_FRAMES, elapsed
+
+
+def _frames_of(track: Track, indices: Sequence[int]) -> list[Pixels]:
+    return track.frames([0]) * len(indices) if len(set(indices)) == 1 else track.frames(indices)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSamples:
+    """Stage B: each index gives one real and one fake window. Any index from 0 is good."""
+
+    material: Material
+    mixture: Mixture
+    seed: int
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Windows:
+        rng = np.random.default_rng((self.seed, 2, index))
+        real = self.material.pick_real(rng, self.mixture.window_stills)
+        fake = self.material.pick_fake(rng, clips=True) if rng.random() < self.mixture.real_fakes else None
+        if fake is not None and len(real.jpegs) < NUM_FRAMES:
+            real = self.material.pick_real(rng, 0.0)
+        draw = int(rng.integers(2**31))
+        if fake is not None:
+            return _join(_plain_window(draw, real, 0, -1), _plain_window(draw, fake, 1, -1))
+        family = _pick_family(rng, self.mixture.families, still=len(real.jpegs) < NUM_FRAMES)
+        return pseudo_windows(draw, real, family)
+
+
+def pseudo_windows(draw: int, real: Track, family: str, *, gentle: bool = False, origin: int = -1) -> Windows:
+    """A real window and its pseudo-fake partner, drawn from the seed `draw`."""
+    rng = np.random.default_rng(draw)
+    indices, elapsed = _window_of(rng, real)
+    marks = real.marks(indices)
+    pair = make_pair(_frames_of(real, indices), marks, int(rng.integers(2**31)), family)
+    delivery = draw_delivery(rng, real.side, NUM_FRAMES, gentle=gentle)
+    pixels = np.stack([np.stack(deliver(pair.real, delivery)), np.stack(deliver(pair.fake, delivery))])
+    return Windows(pixels, np.stack([elapsed, elapsed]), _labels(1), np.array([origin, origin]))
+
+
+def _plain_window(draw: int, track: Track, fake: int, origin: int, *, gentle: bool = False) -> Windows:
+    rng = np.random.default_rng(draw)
+    indices, elapsed = _window_of(rng, track)
+    delivery = draw_delivery(np.random.default_rng(draw), track.side, NUM_FRAMES, gentle=gentle)
+    pixels = np.stack(deliver(_frames_of(track, indices), delivery))[None]
+    return Windows(pixels, elapsed[None], np.array([fake], np.float32), np.array([origin]))
+
+
+def _join(first: Windows, second: Windows) -> Windows:
+    return Windows(
+        np.concatenate([first.pixels, second.pixels]),
+        np.concatenate([first.elapsed_s, second.elapsed_s]),
+        np.concatenate([first.fake, second.fake]),
+        np.concatenate([first.origin, second.origin]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PlainWindows:
+    """Windows of the tracks themselves, `each` of every track, gently delivered: to calibrate and to measure with."""
+
+    found: Sequence[Found]
+    seed: int
+    each: int = 4
+
+    def __len__(self) -> int:
+        return len(self.found) * self.each
+
+    def __getitem__(self, index: int) -> Windows:
+        row, track = self.found[index // self.each]
+        draw = int(np.random.default_rng((self.seed, 3, index)).integers(2**31))
+        return _plain_window(draw, track, int(row.fake), index // self.each, gentle=True)
+
+
+@dataclass(frozen=True, slots=True)
+class PseudoWindows:
+    """For each real track and family one real and one pseudo-fake window, gently delivered: to measure with."""
+
+    found: Sequence[Found]
+    family: str
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def __getitem__(self, index: int) -> Windows:
+        draw = int(np.random.default_rng((self.seed, 4, index)).integers(2**31))
+        return pseudo_windows(draw, self.found[index][1], self.family, gentle=True, origin=index)
