@@ -299,4 +299,4 @@ def _holds(layer: Any, location: list[str]) -> bool:
             layer = layer[part]
         elif isinstance(layer, Mapping):
             return False
-    return bool(layer) or layer in (0, False, "", None)
+    return True

@@ -1,7 +1,7 @@
 """`/ws/live`: every message to every browser; `/ws/view/{id}`: the pictures of one stream. Plain Starlette.
 
-Which pages may connect is checked before (security.py). Each websocket has one task that sends and one that listens; the
-first to end ends the other. A client that takes nothing for `server.send_timeout_s` is given up.
+Which pages may connect is checked before (security.py). Each websocket has one task that sends and one that listens;
+the first to end ends the other. A client that takes nothing for `server.send_timeout_s` is given up.
 """
 
 from __future__ import annotations

@@ -8,10 +8,12 @@ from typing import Final
 import fastapi_offline
 from fastapi import APIRouter
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
-from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute, Mount
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse
+from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 from analyzer.errors import ConfigError
 
@@ -31,16 +33,29 @@ def static_folder() -> Path:
     )
 
 
-class _FreshFiles(StaticFiles):
-    """Files that the browser asks for again each time (and gets 304 for): an update must not meet old modules."""
+class Dashboard:
+    """The ASGI application for every path that nothing else takes: a file of the dashboard, or 404.
 
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        response.headers.setdefault("Cache-Control", "no-cache")
-        return response
+    It stands behind the routes rather than among them, so that a wrong method on a known path stays a 405. Browsers ask
+    again each time (and get 304): an update must not meet old modules in a cache.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._files = StaticFiles(directory=folder, html=True)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await WebSocketClose()(scope, receive, send)
+            return
+        path = self._files.get_path(scope)
+        if scope["method"] not in ("GET", "HEAD"):
+            raise HTTPException(404)
+        response = await self._files.get_response(path, scope)
+        response.headers["Cache-Control"] = "no-cache"
+        await response(scope, receive, send)
 
 
-@router.get("/docs")
+@router.get("/docs", response_class=HTMLResponse)
 async def get_swagger() -> HTMLResponse:
     """Swagger UI."""
     return get_swagger_ui_html(
@@ -52,7 +67,7 @@ async def get_swagger() -> HTMLResponse:
     )
 
 
-@router.get("/redoc")
+@router.get("/redoc", response_class=HTMLResponse)
 async def get_redoc() -> HTMLResponse:
     """ReDoc."""
     return get_redoc_html(
@@ -64,11 +79,8 @@ async def get_redoc() -> HTMLResponse:
     )
 
 
-def file_routes() -> list[BaseRoute]:
-    """The files of the documentation and, last because it takes every other path, the dashboard."""
-    # fastapi-offline ships Swagger UI and ReDoc beside its module
-    assets = Path(fastapi_offline.__file__).parent / "static"
-    return [
-        Mount(DOCS_ASSETS, StaticFiles(directory=assets), name="docs-assets"),
-        Mount("/", _FreshFiles(directory=static_folder(), html=True), name="dashboard"),
-    ]
+def docs_assets() -> Mount:
+    """Swagger UI and ReDoc themselves, which fastapi-offline ships beside its module."""
+    return Mount(
+        DOCS_ASSETS, StaticFiles(directory=Path(fastapi_offline.__file__).parent / "static"), name="docs-assets"
+    )

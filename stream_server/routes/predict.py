@@ -24,6 +24,8 @@ from stream_server.upload import check_upload_headers, receive_upload
 PROGRESS_STEP = 0.01
 """Progress is published each time it has grown by this much: a hundred messages a video at most."""
 
+_NO_WEIGHTS = "There are no trained weights, so nothing can be judged; `deepfake-monitor doctor` says more."
+
 CLIENT_GONE = 499  # nginx's status for a client that left; nobody reads this answer
 
 router = APIRouter(tags=["video"])
@@ -136,9 +138,7 @@ async def predict_video(
 ) -> Response:
     """Every face of the video is followed and scored in windows of 16; nothing of the video is kept."""
     if not monitor.trained:
-        raise ApiError(
-            503, "no_weights", "There are no trained weights, so nothing can be judged; see `deepfake-monitor doctor`."
-        )
+        raise ApiError(503, "no_weights", _NO_WEIGHTS)
     max_bytes = monitor.settings.server.max_upload_mb * 1_000_000
     boundary = check_upload_headers(request, max_bytes)
     with (

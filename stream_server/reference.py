@@ -1,0 +1,65 @@
+"""Writes the reference tables of docs/ from the code: `python -m stream_server.reference docs`.
+
+Tests compare the result with what is committed, so that no setting, message or metric goes undocumented.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from stream_server.messages import json_schema
+from stream_server.settings import ENV_PREFIX, IceServer, Settings, StreamEntry
+
+_BEGIN: Final = "<!-- made by python -m stream_server.reference docs -->"
+_END: Final = "<!-- end -->"
+
+
+def settings_reference() -> list[str]:
+    """One table row per setting: key, variable, default, meaning."""
+    return [*_rows(Settings, ""), *_rows(StreamEntry, "streams.ID."), *_rows(IceServer, "webrtc.ice_servers.N.")]
+
+
+def _rows(model: type[BaseModel], prefix: str) -> list[str]:
+    rows: list[str] = []
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            rows += _rows(field.annotation, f"{prefix}{name}.")
+        else:
+            key = f"{prefix}{name}"
+            variable = "" if key[-1].isupper() or ".N." in key else f"`{ENV_PREFIX}{key.replace('.', '__').upper()}`"
+            rows.append(f"| `{key}` | {variable} | {_default(field)} | {field.description} |")
+    return rows
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True, validated_data={})
+    if value is None or value in ((), {}):
+        return "none"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _replace_table(text: str, head: str, rows: list[str]) -> str:
+    before, _, rest = text.partition(_BEGIN)
+    after = rest.partition(_END)[2]
+    rule = "|" + "---|" * (head.count("|") - 1)
+    return "\n".join([before + _BEGIN, "", head, rule, *rows, "", _END + after])
+
+
+def main(folder: Path) -> None:
+    """Write what can be made from the code into `folder`."""
+    settings = folder / "settings.md"
+    head = "| setting | variable | default | meaning |"
+    settings.write_text(_replace_table(settings.read_text(), head, settings_reference()))
+    (folder / "websocket.schema.json").write_text(json.dumps(json_schema(), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
