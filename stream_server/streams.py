@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final, Literal, Protocol
 
-from stream_server.sources.base import SourceStatus
+from analyzer.datatypes import Frame
+from analyzer.errors import ConfigError, ConflictError, NotFoundError, OverloadedError, SourceErrorKind
+from stream_server.sources.address import AddressRules, parse_address
+from stream_server.sources.base import OnFrame, OnStatus, Source, SourceStatus, StreamState
+
+log = logging.getLogger(__name__)
+
+STREAM_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+Transport = Literal["tcp", "udp"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +35,8 @@ class StreamSettings:
     """CIDR blocks; when any are given, sources must lie inside one of them."""
     deny_networks: tuple[str, ...] = ()
     """CIDR blocks that sources may never lie in. Cloud metadata addresses are always denied."""
-    rtsp_transport: str = "tcp"
-    """`tcp` or `udp` for RTSP."""
+    rtsp_transport: Transport = "tcp"
+    """How RTSP media travels, unless a stream says otherwise."""
     watchdog_s: float = 3.0
     """A live stream without a frame for so long is shown as stalled."""
 
@@ -38,3 +53,207 @@ class StreamInfo:
     status: SourceStatus
     added_at: float
     """Unix seconds."""
+
+
+class Slot(Protocol):
+    """Where a stream's frames go: never blocks, any thread (`analyzer.engine.FrameSlot`)."""
+
+    def put(self, frame: Frame) -> None: ...
+
+
+class StreamEngine(Protocol):
+    """What the registry needs of `analyzer.engine.Engine`."""
+
+    def add_stream(self, stream_id: str) -> Slot: ...
+
+    def remove_stream(self, stream_id: str) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """One stream; the event loop's, but for `frame_at_s`, which the source's thread writes."""
+
+    info: StreamInfo
+    reported: SourceStatus
+    """What the source said last; `info` may say stalled instead."""
+    source: Source | None = None
+    frame_at_s: float = field(default_factory=time.monotonic)
+    removal: asyncio.Task[None] | None = None
+
+
+class StreamRegistry:
+    """Owns every source, from `add_*` to `remove`; tells the world whenever a stream changes.
+
+    Event loop only. Statuses come from the sources' threads over one bridge, `call_soon_threadsafe`; frames go straight
+    into the engine's slot. A live stream whose frames stop is shown as stalled even if its source does not notice.
+    A source that says ENDED (a publisher that left) is removed by itself.
+    """
+
+    def __init__(
+        self,
+        engine: StreamEngine,
+        settings: StreamSettings,
+        publish: Callable[[StreamInfo], None],
+        removed: Callable[[str], None],
+    ) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._rules = AddressRules.of(settings.folders, settings.allow_networks, settings.deny_networks)
+        self._publish = publish
+        self._removed = removed
+        self._entries: dict[str, _Entry] = {}
+        self._watchdog: asyncio.Task[None] | None = None
+        self._closed = False
+
+    def add_url(self, stream_id: str, url: str, *, trusted: bool, transport: Transport | None = None) -> StreamInfo:
+        """Watch a camera, an HTTP video or a file. `trusted`: the operator said so (any file), not a client of the API.
+
+        Raises `ConfigError` (id, address), `ConflictError` (id taken), `OverloadedError` (too many streams) and
+        `SourceError(FORBIDDEN)`. That nobody answers is no error: the stream is added and says so.
+        """
+        self._check_room(stream_id)
+        address = parse_address(url, trusted=trusted, rules=self._rules)
+
+        def make(on_frame: OnFrame, on_status: OnStatus) -> Source:
+            # Imported here: whoever only lists streams or takes WHIP must not pay for FFmpeg's containers.
+            from stream_server.sources.file import FileSource  # noqa: PLC0415
+            from stream_server.sources.rtsp import RTSPSource  # noqa: PLC0415
+
+            if address.kind == "file":
+                return FileSource(stream_id, address, self._rules, on_frame=on_frame, on_status=on_status)
+            return RTSPSource(
+                stream_id,
+                address,
+                self._rules,
+                on_frame=on_frame,
+                on_status=on_status,
+                transport=transport or self._settings.rtsp_transport,
+            )
+
+        return self._add(stream_id, address.kind, address.masked, make)
+
+    def add_source(self, stream_id: str, kind: str, make: Callable[[OnFrame, OnStatus], Source]) -> StreamInfo:
+        """Watch what `make(on_frame, on_status)` makes: WHIP publishers, demo clips. Same errors as `add_url`."""
+        self._check_room(stream_id)
+        return self._add(stream_id, kind, None, make)
+
+    async def remove(self, stream_id: str) -> None:
+        """Stop the source, join its threads, free its name. Raises `NotFoundError`."""
+        entry = self._entry(stream_id)
+        await asyncio.shield(self._begin_removal(entry))
+
+    def get(self, stream_id: str) -> StreamInfo:
+        """Raises `NotFoundError`."""
+        return self._entry(stream_id).info
+
+    def list(self) -> list[StreamInfo]:
+        """In the order in which they were added."""
+        return [entry.info for entry in self._entries.values()]
+
+    async def close(self) -> None:
+        """Remove every stream, all at once; nothing can be added any more. Fine to call again."""
+        self._closed = True
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+            await asyncio.gather(self._watchdog, return_exceptions=True)
+            self._watchdog = None
+        await asyncio.gather(*[self._begin_removal(entry) for entry in list(self._entries.values())])
+
+    def _entry(self, stream_id: str) -> _Entry:
+        try:
+            return self._entries[stream_id]
+        except KeyError:
+            raise NotFoundError(f"there is no stream {stream_id[:64]!r}") from None
+
+    def _check_room(self, stream_id: str) -> None:
+        if not STREAM_ID.fullmatch(stream_id):
+            raise ConfigError(
+                "expected a stream id of 1 to 64 letters, digits, '.', '_' or '-' that begins with a letter or digit, "
+                f"got {stream_id[:80]!r}"
+            )
+        if self._closed:
+            raise OverloadedError("the server is shutting down")
+        if stream_id in self._entries:
+            raise ConflictError(f"there is already a stream {stream_id!r}: remove it first or choose another id")
+        if len(self._entries) >= self._settings.max_streams:
+            raise OverloadedError(f"all {self._settings.max_streams} streams are in use: remove one first")
+
+    def _add(
+        self, stream_id: str, kind: str, url: str | None, make: Callable[[OnFrame, OnStatus], Source]
+    ) -> StreamInfo:
+        loop = asyncio.get_running_loop()
+        status = SourceStatus(StreamState.CONNECTING)
+        entry = _Entry(StreamInfo(stream_id, kind, url, status, time.time()), status)
+        slot = self._engine.add_stream(stream_id)
+
+        def on_frame(frame: Frame) -> None:
+            entry.frame_at_s = frame.received_at_s
+            slot.put(frame)
+
+        def on_status(status: SourceStatus) -> None:
+            if status.state is StreamState.LIVE:
+                entry.frame_at_s = time.monotonic()  # its first frame comes next: do not count the time of connecting
+            loop.call_soon_threadsafe(self._on_status, entry, status)
+
+        try:
+            entry.source = make(on_frame, on_status)
+            entry.source.start()
+        except BaseException:
+            self._engine.remove_stream(stream_id)
+            raise
+        self._entries[stream_id] = entry
+        self._publish(entry.info)
+        if self._watchdog is None:
+            self._watchdog = loop.create_task(self._watch(), name="stream-watchdog")
+        return entry.info
+
+    def _on_status(self, entry: _Entry, status: SourceStatus) -> None:
+        if entry.removal is not None:
+            return  # what was under way when it was removed
+        entry.reported = status
+        self._show(entry, status)
+        if status.state is StreamState.ENDED:
+            self._begin_removal(entry)
+
+    def _show(self, entry: _Entry, status: SourceStatus) -> None:
+        if entry.info.status != status:
+            entry.info = replace(entry.info, status=status)
+            self._publish(entry.info)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.watchdog_s / 5)
+            now = time.monotonic()
+            for entry in self._entries.values():
+                self._judge(entry, now)
+
+    def _judge(self, entry: _Entry, now: float) -> None:
+        """Show a live source without frames as stalled, and as live again when they come back."""
+        if entry.removal is not None or entry.reported.state is not StreamState.LIVE:
+            return
+        status = entry.reported
+        if now - entry.frame_at_s > self._settings.watchdog_s:
+            status = replace(
+                status,
+                state=StreamState.STALLED,
+                error_kind=SourceErrorKind.NO_MEDIA,
+                message="connected, but no picture comes",
+            )
+        self._show(entry, status)
+
+    def _begin_removal(self, entry: _Entry) -> asyncio.Task[None]:
+        if entry.removal is None:
+            name = f"remove-{entry.info.stream_id}"
+            entry.removal = asyncio.get_running_loop().create_task(self._remove(entry), name=name)
+        return entry.removal
+
+    async def _remove(self, entry: _Entry) -> None:
+        stream_id = entry.info.stream_id
+        try:
+            if entry.source is not None:
+                await entry.source.stop()
+        finally:
+            # it joins the stream's vision thread, which may be busy with a picture
+            await asyncio.to_thread(self._engine.remove_stream, stream_id)
+            self._entries.pop(stream_id, None)
+            self._removed(stream_id)

@@ -86,21 +86,27 @@ class Backoff:
         longest_s: float = 60.0,
         jitter: float = 0.2,
         good_s: float = 1.0,
+        slow_s: float = 30.0,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._first_s = first_s
         self._longest_s = longest_s
         self._jitter = jitter
         self._good_s = good_s
+        self._slow_s = slow_s
         self._uniform = uniform
         self._attempts = 0
         self._good_since: float | None = None
 
-    def pause_s(self) -> float:
-        """The pause after one more failure, in seconds. The next one is longer."""
+    def pause_s(self, *, slow: bool = False) -> float:
+        """The pause after one more failure, in seconds; the next one is longer.
+
+        `slow` for what only a person can mend, such as a wrong password: knocking often gets accounts locked.
+        """
         self._good_since = None
         # 2**20 s is beyond any sensible longest pause; the cap keeps the power from overflowing after weeks of failures
         base = min(self._longest_s, self._first_s * 2.0 ** min(self._attempts, 20))
+        base = max(base, self._slow_s) if slow else base
         self._attempts += 1
         return base * self._uniform(1 - self._jitter, 1 + self._jitter)
 

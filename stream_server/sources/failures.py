@@ -1,0 +1,50 @@
+"""From FFmpeg's exceptions to what an operator can act on. Their own text is never used: it holds the password."""
+
+from __future__ import annotations
+
+import errno
+from typing import Final
+from urllib.parse import urlsplit
+
+from av import error as av_error
+
+from analyzer.errors import SourceError, SourceErrorKind
+
+_KINDS: Final[tuple[tuple[type[Exception], SourceErrorKind, str], ...]] = (
+    (av_error.HTTPUnauthorizedError, SourceErrorKind.AUTH, "user name or password refused (401): check the address"),
+    (av_error.HTTPForbiddenError, SourceErrorKind.AUTH, "this user may not see the stream (403)"),
+    (av_error.HTTPNotFoundError, SourceErrorKind.NOT_FOUND, "there is no such stream (404): check the path"),
+    (av_error.HTTPTooManyRequestsError, SourceErrorKind.UNREACHABLE, "too many requests (429)"),
+    (av_error.HTTPClientError, SourceErrorKind.NO_MEDIA, "request refused (4xx): try the other transport, tcp or udp"),
+    (av_error.HTTPServerError, SourceErrorKind.NO_MEDIA, "the server reports an error of its own (5xx)"),
+    (av_error.ConnectionRefusedError, SourceErrorKind.UNREACHABLE, "connection refused: nothing listens on that port"),
+    (av_error.DecoderNotFoundError, SourceErrorKind.CODEC, "the video is of a codec that this FFmpeg cannot decode"),
+    (av_error.PatchWelcomeError, SourceErrorKind.CODEC, "the video uses a feature that this FFmpeg cannot decode"),
+    (av_error.ProtocolNotFoundError, SourceErrorKind.FORBIDDEN, "it leads to a protocol that is not allowed"),
+)
+
+_UNREACHABLE: Final = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EADDRNOTAVAIL}
+_TLS: Final = {"rtsps", "https"}
+
+
+def explain_open(error: av_error.FFmpegError, url: str, *, timed_out: bool) -> SourceError:
+    """Why a connection could not be made. `timed_out`: by our own clock; FFmpeg says "invalid data" then."""
+    for exception, kind, message in _KINDS:
+        if isinstance(error, exception):
+            return SourceError(kind, message)
+    if timed_out or isinstance(error, av_error.TimeoutError | av_error.ExitError):
+        return SourceError(SourceErrorKind.UNREACHABLE, "no answer in time: check host, port and network")
+    if error.errno in _UNREACHABLE:
+        return SourceError(SourceErrorKind.UNREACHABLE, f"the host cannot be reached: {error.strerror}")
+    if urlsplit(url).scheme in _TLS and isinstance(error, av_error.OSError | av_error.UnknownError):
+        return SourceError(SourceErrorKind.TLS, "no encrypted connection: is it really TLS that is spoken there?")
+    if isinstance(error, av_error.ConnectionResetError | av_error.BrokenPipeError | av_error.ConnectionAbortedError):
+        return SourceError(SourceErrorKind.UNREACHABLE, "the other side broke the connection off")
+    return SourceError(SourceErrorKind.NO_MEDIA, f"what answers is no video that can be read: {error.strerror}")
+
+
+def explain_read(error: av_error.FFmpegError) -> SourceError:
+    """Why a connection that delivered, or was about to, ended."""
+    if isinstance(error, av_error.TimeoutError | av_error.ExitError):
+        return SourceError(SourceErrorKind.NO_MEDIA, "connected, but nothing comes any more")
+    return SourceError(SourceErrorKind.NO_MEDIA, f"the connection broke: {error.strerror}")
