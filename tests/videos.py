@@ -44,8 +44,13 @@ def moving_face(frames: int, size: tuple[int, int] = (640, 360), face_px: float 
         yield face_on_canvas(float(x), float(y), size, face_px)
 
 
-def write_video(path: Path, pictures: Iterable[Pixels], fps: int = 25, codec: str = "libx264") -> Path:
-    """Encode pictures of one size into the container that the path's suffix names."""
+def write_video(
+    path: Path, pictures: Iterable[Pixels], fps: int = 25, codec: str = "libx264", *, rotation: int = 0
+) -> Path:
+    """Encode pictures of one size into the container that the path's suffix names.
+
+    `rotation`: degrees counter-clockwise by which a player shall turn the picture.
+    """
     with av.open(str(path), "w") as container:
         stream: VideoStream | None = None
         for i, picture in enumerate(pictures):
@@ -54,6 +59,8 @@ def write_video(path: Path, pictures: Iterable[Pixels], fps: int = 25, codec: st
                 stream.height, stream.width = picture.shape[:2]
                 stream.pix_fmt = "yuv420p"
                 stream.codec_context.thread_count = 1
+                if rotation:
+                    stream.set_display_rotation(rotation)
                 if codec == "libx264":
                     stream.options = {"preset": "ultrafast", "crf": "20"}
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")

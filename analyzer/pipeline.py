@@ -1,0 +1,142 @@
+"""One stream's way from frames to face crops: convert, detect, track, crop, judge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import av
+import cv2
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from analyzer.config import AnalyzerConfig
+from analyzer.datatypes import FaceCrop, FaceEnded, FaceKey, Frame, FrameFaces, Pixels, TrackedFace
+from analyzer.errors import MediaError, TooLargeError
+from analyzer.faces.crop import crop_face
+from analyzer.faces.detector import FaceDetector
+from analyzer.faces.quality import judge_quality
+from analyzer.faces.tracker import Tracker
+
+# 8K DCI. Its RGB picture takes 106 MB; anything larger is a mistake or an attack.
+MAX_PIXELS: Final = 8192 * 4320
+
+# OpenCV's and the detector's coordinates hold more, but no camera has a wider line.
+MAX_SIDE: Final = 16384
+
+# What people look at: the dashboard's cards are at most this wide. A portrait picture is bounded by its height.
+JPEG_WIDTH: Final = 960
+JPEG_HEIGHT: Final = 1920
+
+# Faces stay clean, and 960 x 540 takes some 60 kB.
+JPEG_QUALITY: Final = 80
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineResult:
+    """What one frame gave."""
+
+    faces: FrameFaces
+    """For people: all boxes, pixels stripped."""
+    crops: tuple[FaceCrop, ...]
+    """For the scorer: one per tracked face, with pixels where the face is fit."""
+    ended: tuple[FaceEnded, ...]
+    """Faces given up before or in this frame."""
+
+
+class FacePipeline:
+    """Takes the frames of one stream one by one; belongs to one thread, as does its detector.
+
+    Windows must not span a new generation or another size of the picture: then all faces end and begin anew.
+    """
+
+    def __init__(self, stream_id: str, detector: FaceDetector, config: AnalyzerConfig) -> None:
+        self._stream_id = stream_id
+        self._detector = detector
+        self._config = config
+        self._tracker = Tracker(config.max_gap_s, config.max_faces)
+        # One scaler for the stream: one per frame would cost as much again. One thread: the streams fill the cores.
+        self._reformatter = VideoReformatter()
+        self._shape: tuple[int, int, int] | None = None
+
+    def process(self, frame: Frame, *, with_jpeg: bool = False) -> PipelineResult:
+        """Find, follow and cut out the faces of one frame. `with_jpeg`: somebody watches, add the picture itself.
+
+        Raises `MediaError` for a frame that cannot be converted, `TooLargeError` (a `MediaError`) for one beyond 8K,
+        `DetectorError` when OpenCV fails. The next frame may be processed after any of them.
+        """
+        rgb = self._to_rgb(frame)
+        height, width = rgb.shape[:2]
+        gone: list[int] = []
+        if self._shape != (shape := (frame.generation, width, height)):
+            gone += self._tracker.reset()
+            self._shape = shape
+        tracked = self._tracker.update(self._detector.detect(rgb), frame.received_at_s, (width, height))
+        gone += self._tracker.ended()
+        crops = tuple(self._crop(frame, rgb, face) for face in tracked)
+        faces = FrameFaces(
+            stream_id=self._stream_id,
+            generation=frame.generation,
+            frame_index=frame.index,
+            pts_s=frame.pts_s,
+            received_at_s=frame.received_at_s,
+            width=width,
+            height=height,
+            crops=tuple(replace(crop, pixels=None) for crop in crops),
+            jpeg=encode_jpeg(rgb) if with_jpeg else None,
+        )
+        return PipelineResult(faces, crops, self._name(gone))
+
+    def finish(self) -> tuple[FaceEnded, ...]:
+        """The stream is over: give up all faces."""
+        return self._name([*self._tracker.ended(), *self._tracker.reset()])
+
+    def _name(self, face_ids: Iterable[int]) -> tuple[FaceEnded, ...]:
+        return tuple(FaceEnded(FaceKey(self._stream_id, face_id)) for face_id in face_ids)
+
+    def _to_rgb(self, frame: Frame) -> Pixels:
+        """Convert to (height, width, 3) RGB, turned upright as the container says (phones film sideways)."""
+        video_frame = frame.video_frame
+        width, height = video_frame.width, video_frame.height
+        if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+            raise TooLargeError(f"a frame of {width} x {height} pixels is too large: at most {MAX_PIXELS} pixels (8K)")
+        try:
+            rgb = self._reformatter.reformat(video_frame, format="rgb24", threads=1).to_ndarray()
+        except (av.FFmpegError, ValueError) as error:
+            kind = video_frame.format.name if video_frame.format else "unknown"
+            raise MediaError(f"a frame of {width} x {height} pixels, format {kind}, cannot be read: {error}") from error
+        quarters = round(video_frame.rotation / 90) % 4  # counter-clockwise, as NumPy turns
+        return np.asarray(rgb if quarters == 0 else np.ascontiguousarray(np.rot90(rgb, quarters)), np.uint8)
+
+    def _crop(self, frame: Frame, rgb: Pixels, face: TrackedFace) -> FaceCrop:
+        height, width = rgb.shape[:2]
+        pixels = crop_face(rgb, face.smoothed, self._config.crop_scale)
+        quality = judge_quality(pixels, face, (width, height), self._config)
+        return FaceCrop(
+            key=FaceKey(self._stream_id, face.face_id),
+            generation=frame.generation,
+            frame_index=frame.index,
+            pts_s=frame.pts_s,
+            received_at_s=frame.received_at_s,
+            box=face.smoothed,
+            quality=quality,
+            pixels=pixels if quality.fit else None,
+        )
+
+
+def encode_jpeg(rgb: Pixels) -> bytes:
+    """Encode a picture for people, scaled down to at most 960 x 1920. Raises `MediaError` when OpenCV cannot."""
+    height, width = rgb.shape[:2]
+    scale = min(1.0, JPEG_WIDTH / width, JPEG_HEIGHT / height)
+    try:
+        if scale < 1:
+            size = max(1, round(width * scale)), max(1, round(height * scale))
+            rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+        bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+        done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    except cv2.error as error:
+        raise MediaError(f"a picture of {width} x {height} pixels cannot be encoded as JPEG: {error}") from error
+    if not done:
+        raise MediaError(f"a picture of {width} x {height} pixels cannot be encoded as JPEG")
+    return data.tobytes()
