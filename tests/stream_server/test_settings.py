@@ -132,7 +132,7 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, v
 
 
 def test_a_wrong_command_line_is_named() -> None:
-    with pytest.raises(ConfigError, match="command line: server.port: expected"):
+    with pytest.raises(ConfigError, match=r"command line: server\.port: expected"):
         load_settings(None, {"server": {"port": -1}})
 
 
