@@ -140,7 +140,9 @@ class DeepfakeNet(nn.Module):
     def forward(self, crops: Tensor, elapsed_s: Tensor) -> Tensor:
         """Score whole windows at once: `crops` (B, 16, 3, 224, 224), `elapsed_s` (B, 16) -> calibrated logit (B,)."""
         frames = self.frame_path(crops.flatten(0, 1))  # features (B*16, 128, 7, 7), logit (B*16,)
-        features = frames.features.unflatten(0, crops.shape[:2])  # (B, 16, 128, 7, 7)
+        # rounded as the window bank keeps them, so that this and streaming score the very same numbers
+        kept = frames.features.half().to(frames.features.dtype)  # (B*16, 128, 7, 7)
+        features = kept.unflatten(0, crops.shape[:2])  # (B, 16, 128, 7, 7)
         window = self.window_path(features, elapsed_s)  # logit (B,)
         return self.calibrated(window.logit, frames.logit.unflatten(0, crops.shape[:2]))  # (B,)
 

@@ -58,7 +58,7 @@ def test_the_whole_network_is_its_two_paths_and_the_calibration() -> None:
     elapsed_s = torch.full((1, 16), 0.16)
     with torch.inference_mode():
         frames = net.frame_path(faces[0])
-        window = net.window_path(frames.features.unsqueeze(0), elapsed_s)
+        window = net.window_path(frames.features.half().float().unsqueeze(0), elapsed_s)
         expected = 0.9 * window.logit + 0.4 * frames.logit.mean() - 0.2
         assert torch.allclose(net(faces, elapsed_s), expected, atol=1e-5)
 
