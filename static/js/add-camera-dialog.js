@@ -1,0 +1,67 @@
+/** @import { Store } from "./store.js" */
+import { addStream } from "./api.js";
+import { h, setText } from "./dom.js";
+import { errorLine, field, makeModal } from "./modal.js";
+import { STREAM_ID_HELP, STREAM_ID_INPUT, freeStreamId } from "./stream-id.js";
+
+/** `<add-camera-dialog>`: asks for a name and an address; the server's objection is shown word for word. */
+export class AddCameraDialog extends HTMLElement {
+  #store;
+  #id = h("input", { ...STREAM_ID_INPUT, name: "id", "data-testid": "camera-id" });
+  #url = h("input", {
+    name: "url",
+    required: true,
+    inputmode: "url",
+    autocomplete: "off",
+    autocapitalize: "none",
+    spellcheck: "false",
+    placeholder: "rtsp://user:password@192.0.2.10/stream1",
+    "data-testid": "camera-url",
+  });
+  #error = errorLine("camera-error");
+  #submit = h("button", { type: "submit", class: "primary", "data-testid": "camera-submit" }, "Add camera");
+  #dialog;
+
+  /** @param {Store} store */
+  constructor(store) {
+    super();
+    this.#store = store;
+    const form = h(
+      "form",
+      { onsubmit: (/** @type {SubmitEvent} */ event) => void this.#onSubmit(event) },
+      field("Address", this.#url, "RTSP, RTSPS, RTMP, HTTP or HLS. A password in it is masked wherever the address is shown."),
+      field("Name", this.#id, STREAM_ID_HELP),
+      this.#error.element,
+      h("div", { class: "dialog-actions" }, h("button", { type: "button", onclick: () => this.#dialog.close() }, "Cancel"), this.#submit),
+    );
+    this.#dialog = makeModal("Add a camera", [form]);
+    this.append(this.#dialog);
+  }
+
+  open() {
+    this.#error.show("");
+    this.#url.value = "";
+    this.#id.value = freeStreamId("camera", this.#store.streamIds());
+    this.#dialog.showModal();
+    this.#url.focus();
+  }
+
+  /** @param {SubmitEvent} event */
+  async #onSubmit(event) {
+    event.preventDefault();
+    this.#error.show("");
+    this.#submit.disabled = true;
+    setText(this.#submit, "Adding…");
+    try {
+      await addStream(this.#id.value.trim(), this.#url.value.trim());
+      this.#dialog.close();
+    } catch (error) {
+      this.#error.show(error instanceof Error ? error.message : String(error));
+    } finally {
+      this.#submit.disabled = false;
+      setText(this.#submit, "Add camera");
+    }
+  }
+}
+
+customElements.define("add-camera-dialog", AddCameraDialog);

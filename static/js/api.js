@@ -1,0 +1,135 @@
+/** @import { ScorePoint, StreamMessage, VideoReport } from "./types.js" */
+
+/** The server's own words about what went wrong; `code` is stable, `message` is for people. */
+export class ApiError extends Error {
+  /**
+   * @param {number} status HTTP status; 0 when the server was not reached
+   * @param {string} code
+   * @param {string} message
+   */
+  constructor(status, code, message) {
+    super(message);
+    this.name = "ApiError";
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/**
+ * Reads the one error shape, or makes words from the status when something in between answered instead.
+ *
+ * @param {number} status
+ * @param {string} body
+ */
+export function errorFrom(status, body) {
+  try {
+    const { code, message } = JSON.parse(body).error;
+    if (typeof message === "string" && message) return new ApiError(status, String(code), message);
+  } catch {
+    // not JSON: a proxy's page, or nothing
+  }
+  if (status === 0) return new ApiError(0, "unreachable", "The server cannot be reached.");
+  return new ApiError(status, "http", `The server answered with status ${status} and no reason.`);
+}
+
+/**
+ * @param {string} path
+ * @param {RequestInit} [init]
+ * @returns {Promise<Response>} always a 2xx
+ * @throws {ApiError}
+ */
+export async function request(path, init) {
+  let response;
+  try {
+    response = await fetch(path, init);
+  } catch {
+    throw errorFrom(0, "");
+  }
+  if (!response.ok) throw errorFrom(response.status, await response.text());
+  return response;
+}
+
+/**
+ * @param {string} id
+ * @param {string} url
+ * @returns {Promise<StreamMessage>}
+ */
+export async function addStream(id, url) {
+  const body = JSON.stringify({ id, url });
+  return (await request("/api/streams", { method: "POST", headers: { "content-type": "application/json" }, body })).json();
+}
+
+/** @param {string} id */
+export async function removeStream(id) {
+  await request(`/api/streams/${encodeURIComponent(id)}`, { method: "DELETE" });
+}
+
+/**
+ * Scores of the last minutes, from before this page was opened.
+ *
+ * @param {string} id
+ * @returns {Promise<ScorePoint[]>}
+ */
+export async function streamScores(id) {
+  const response = await request(`/api/streams/${encodeURIComponent(id)}/scores`);
+  return (await response.json()).items;
+}
+
+/** @returns {Promise<RTCIceServer[]>} */
+export async function iceServers() {
+  return (await (await request("/api/ice-servers")).json()).ice_servers;
+}
+
+/**
+ * Sends a video to be analysed. XMLHttpRequest, for `fetch` does not tell how much has been sent.
+ *
+ * @param {File} file
+ * @param {string} uploadId progress of the analysis comes over the live socket under this id
+ * @param {(progress: number) => void} onSent 0 to 1
+ * @returns {{ result: Promise<VideoReport>, cancel: () => void }} the result is rejected with an ApiError; code "cancelled" after cancel
+ */
+export function predictVideo(file, uploadId, onSent) {
+  const xhr = new XMLHttpRequest();
+  const form = new FormData();
+  form.append("file", file, file.name);
+  /** @type {Promise<VideoReport>} */
+  const result = new Promise((resolve, reject) => {
+    xhr.upload.onprogress = (event) => {
+      if (event.lengthComputable) onSent(event.loaded / event.total);
+    };
+    xhr.upload.onload = () => onSent(1);
+    xhr.onload = () => {
+      if (xhr.status < 200 || xhr.status > 299) return reject(errorFrom(xhr.status, xhr.responseText));
+      try {
+        return resolve(JSON.parse(xhr.responseText));
+      } catch {
+        return reject(new ApiError(xhr.status, "bad_answer", "The server's answer could not be read."));
+      }
+    };
+    xhr.onerror = () => reject(errorFrom(0, ""));
+    xhr.onabort = () => reject(new ApiError(0, "cancelled", "Cancelled."));
+    xhr.open("POST", `/predict_video?upload_id=${encodeURIComponent(uploadId)}`);
+    xhr.send(form);
+  });
+  return { result, cancel: () => xhr.abort() };
+}
+
+/**
+ * Address of a websocket on the server that the page came from.
+ *
+ * @param {string} path
+ * @param {{ protocol: string, host: string }} page
+ */
+export function socketUrl(path, page = location) {
+  return `${page.protocol === "https:" ? "wss:" : "ws:"}//${page.host}${path}`;
+}
+
+/** A random UUID; `crypto.randomUUID` is missing on plain-http pages of other hosts. */
+export function randomId() {
+  if (typeof crypto.randomUUID === "function") return crypto.randomUUID();
+  const octets = crypto.getRandomValues(new Uint8Array(16));
+  octets[6] = ((octets[6] ?? 0) & 0x0f) | 0x40;
+  octets[8] = ((octets[8] ?? 0) & 0x3f) | 0x80;
+  const hex = [...octets].map((octet) => octet.toString(16).padStart(2, "0")).join("");
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+}

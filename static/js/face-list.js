@@ -1,0 +1,68 @@
+/** @import { FaceRecord } from "./stream-record.js" */
+import { h, icon, setAttribute, setIcon, setText } from "./dom.js";
+import { SCORE_MEANING, percent, verdictView } from "./format.js";
+import { faceLine } from "./palette.js";
+
+/** @typedef {{ row: HTMLLIElement, key: HTMLElement, shape: SVGSVGElement, verdict: HTMLElement, score: HTMLElement }} Row */
+
+/** `<face-list>`: every face of a stream with its own verdict and score, the most suspicious first. */
+export class FaceList extends HTMLElement {
+  #list = h("ul");
+  #empty = h("p", { class: "muted" }, "No face in the picture");
+  /** @type {Map<number, Row>} */
+  #rows = new Map();
+
+  /** @param {string} streamId */
+  constructor(streamId) {
+    super();
+    setAttribute(this, "role", "region");
+    setAttribute(this, "aria-label", `Faces in ${streamId}`);
+    this.tabIndex = 0; // it scrolls when there are many
+    this.append(this.#list, this.#empty);
+  }
+
+  /** @param {readonly FaceRecord[]} faces */
+  show(faces) {
+    const present = new Set(faces.map((face) => face.faceId));
+    for (const [faceId, { row }] of this.#rows) {
+      if (present.has(faceId)) continue;
+      row.remove();
+      this.#rows.delete(faceId);
+    }
+    for (const [index, face] of faces.entries()) {
+      const row = this.#rows.get(face.faceId) ?? this.#add(face.faceId);
+      fill(row, face);
+      if (this.#list.children[index] !== row.row) this.#list.insertBefore(row.row, this.#list.children[index] ?? null);
+    }
+    this.#empty.hidden = faces.length > 0;
+  }
+
+  /** @param {number} faceId */
+  #add(faceId) {
+    const key = h("span", { class: "face-key", "aria-hidden": "true" });
+    key.style.backgroundColor = faceLine(faceId).colour;
+    const shape = icon("not-scored");
+    const verdict = h("span", { class: "face-verdict" });
+    const score = h("span", { class: "face-score", title: SCORE_MEANING });
+    const row = h("li", { "data-testid": "face-row", "data-face-id": faceId }, key, h("span", { class: "face-name" }, `Face ${faceId}`), shape, verdict, score);
+    const made = { row, key, shape, verdict, score };
+    this.#rows.set(faceId, made);
+    return made;
+  }
+}
+
+/**
+ * @param {Row} row
+ * @param {FaceRecord} face
+ */
+function fill(row, face) {
+  const view = verdictView(face.verdict);
+  const waiting = face.seen?.quality.reason ? `Not scored: ${face.seen.quality.reason}` : "Seen";
+  setAttribute(row.row, "data-tone", view.tone);
+  setIcon(row.shape, view.icon);
+  setText(row.verdict, view.state === "none" ? waiting : view.words);
+  const scored = view.rank >= 3 ? (face.score?.fake_probability ?? face.verdict?.fake_probability) : null;
+  setText(row.score, scored === null || scored === undefined ? "" : percent(scored));
+}
+
+customElements.define("face-list", FaceList);

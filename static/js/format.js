@@ -1,0 +1,187 @@
+/** @import { StreamMessage, VerdictMessage, VerdictView, Tone } from "./types.js" */
+
+/** Scores at or above look manipulated: the network's operating point. */
+export const THRESHOLD = 0.5;
+
+/** What a score means, for tooltips and screen readers. */
+export const SCORE_MEANING =
+  "How strongly the newest 16 pictures of this face look manipulated: 0 % shows no sign, 100 % shows strong signs, " +
+  "50 % is the threshold. It is a network's opinion, never a proof.";
+
+/** @type {Record<string, Omit<VerdictView, "state">>} */
+const VERDICTS = {
+  alert: { words: "Alert: looks manipulated", short: "alert", tone: "alert", icon: "alert", rank: 6 },
+  suspicious: { words: "Suspicious", short: "suspicious", tone: "suspicious", icon: "suspicious", rank: 5 },
+  uncertain: { words: "Uncertain", short: "uncertain", tone: "uncertain", icon: "uncertain", rank: 4 },
+  "no sign of manipulation": {
+    words: "No sign of manipulation found",
+    short: "no sign found",
+    tone: "clear",
+    icon: "clear",
+    rank: 3,
+  },
+  "warming up": { words: "Warming up", short: "warming up", tone: "progress", icon: "warming", rank: 2 },
+  "not scored": { words: "Not scored", short: "not scored", tone: "neutral", icon: "not-scored", rank: 1 },
+};
+
+/** @type {VerdictView} */
+export const NO_VERDICT = {
+  state: "none",
+  words: "No face yet",
+  short: "",
+  tone: "neutral",
+  icon: "not-scored",
+  rank: 0,
+};
+
+/**
+ * A verdict in words, colour and shape.
+ *
+ * @param {VerdictMessage | null} verdict
+ * @returns {VerdictView}
+ */
+export function verdictView(verdict) {
+  const known = verdict && VERDICTS[verdict.state];
+  if (!verdict || !known) return NO_VERDICT;
+  if (verdict.state === "warming up") {
+    const filled = `warming up ${verdict.filled}/16`;
+    return { ...known, state: verdict.state, words: capital(filled), short: filled };
+  }
+  if (verdict.state === "not scored" && verdict.reason) {
+    return { ...known, state: verdict.state, words: `Not scored: ${verdict.reason}`, short: verdict.reason };
+  }
+  return { ...known, state: verdict.state };
+}
+
+/** @type {Record<string, string>} */
+const STATES = { connecting: "Connecting", live: "Live", stalled: "Stalled", lost: "Lost", ended: "Ended", removed: "Removed" };
+
+/** @type {Record<string, string>} */
+const ERRORS = {
+  auth: "wrong user name or password",
+  unreachable: "host cannot be reached",
+  tls: "no secure connection",
+  not_found: "no such stream on the host",
+  no_media: "connected, but no picture comes",
+  codec: "video format not supported",
+  forbidden: "address not allowed",
+};
+
+/** @type {Record<string, Tone>} */
+const STATE_TONES = { live: "clear", stalled: "uncertain", lost: "suspicious", connecting: "progress" };
+
+/**
+ * A stream's state, short for its badge and whole for the space below it.
+ *
+ * @param {StreamMessage} stream
+ * @param {number} nowS server clock, Unix seconds
+ */
+export function streamState(stream, nowS) {
+  const short = STATES[stream.state] ?? stream.state;
+  const tone = STATE_TONES[stream.state] ?? "neutral";
+  let detail = "";
+  if (stream.state === "lost" || stream.state === "stalled") {
+    detail = stream.message ?? (stream.error_kind ? (ERRORS[stream.error_kind] ?? stream.error_kind) : "no new picture");
+    if (stream.retry_in_s !== null) {
+      const left = Math.ceil(stream.at + stream.retry_in_s - nowS);
+      detail += left > 0 ? `; retry in ${left} s` : "; trying again";
+    }
+  } else if (stream.state === "connecting") {
+    detail = stream.message ?? "Waiting for the first picture";
+  } else if (stream.state === "ended") {
+    detail = stream.message ?? "The source sends no more pictures";
+  }
+  return { short, tone, detail: capital(detail) };
+}
+
+/** @type {Record<string, string>} */
+const KINDS = { webrtc: "Webcam", rtsp: "RTSP", rtmp: "RTMP", http: "HTTP", file: "File" };
+
+/**
+ * Where a stream comes from and what it sends.
+ *
+ * @param {StreamMessage} stream
+ */
+export function streamFacts(stream) {
+  const facts = [KINDS[stream.kind] ?? stream.kind];
+  if (stream.width && stream.height) facts.push(`${stream.width} × ${stream.height}`);
+  if (stream.fps) facts.push(`${Math.round(stream.fps)} fps`);
+  if (stream.codec) facts.push(stream.codec.toUpperCase());
+  return facts.join(" · ");
+}
+
+/**
+ * 0.123 -> "12 %". Rounds away from the threshold's other side, so that a number never contradicts its verdict.
+ *
+ * @param {number | null | undefined} probability
+ */
+export function percent(probability) {
+  if (probability === null || probability === undefined || !Number.isFinite(probability)) return "–";
+  const rounded = Math.round(probability * 100);
+  return `${probability < THRESHOLD && rounded === 50 ? 49 : rounded} %`;
+}
+
+/**
+ * How long ago, in words.
+ *
+ * @param {number} seconds
+ */
+export function age(seconds) {
+  const past = Math.max(0, seconds);
+  if (past < 10) return `${past.toFixed(1)} s ago`;
+  if (past < 60) return `${Math.floor(past)} s ago`;
+  if (past < 3600) return `${Math.floor(past / 60)} min ago`;
+  return `${Math.floor(past / 3600)} h ago`;
+}
+
+/** @param {number} ms */
+export function milliseconds(ms) {
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+/**
+ * 75.2 -> "1:15".
+ *
+ * @param {number} seconds
+ */
+export function duration(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  const minutes = Math.floor(whole / 60);
+  const rest = String(whole % 60).padStart(2, "0");
+  if (minutes < 60) return `${minutes}:${rest}`;
+  return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${rest}`;
+}
+
+/** @param {number} count */
+export function bytes(count) {
+  if (count < 1000) return `${count} B`;
+  if (count < 1e6) return `${(count / 1e3).toFixed(0)} kB`;
+  if (count < 1e9) return `${(count / 1e6).toFixed(1)} MB`;
+  return `${(count / 1e9).toFixed(2)} GB`;
+}
+
+/**
+ * Counts with their noun: (1, "stream") -> "1 stream", (2, "stream") -> "2 streams".
+ *
+ * @param {number} count
+ * @param {string} noun
+ */
+export function counted(count, noun) {
+  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/**
+ * What the video's answer means, in words that promise no more than the network knows.
+ *
+ * @param {boolean} isDeepfake
+ */
+export function videoVerdict(isDeepfake) {
+  return isDeepfake
+    ? { words: "Looks manipulated", tone: /** @type {Tone} */ ("alert"), icon: "alert" }
+    : { words: "No sign of manipulation found", tone: /** @type {Tone} */ ("clear"), icon: "clear" };
+}
+
+/** @param {string} text */
+export function capital(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

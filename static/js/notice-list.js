@@ -1,0 +1,77 @@
+/** @import { Context } from "./types.js" */
+import { h, icon } from "./dom.js";
+
+/** `<notice-list>`: what the operator must know and no card can tell, with the webcam's troubles and missing weights first. */
+export class NoticeList extends HTMLElement {
+  #context;
+  /** @type {(() => void)[]} */
+  #ends;
+  #shown = "";
+
+  /** @param {Context} context */
+  constructor(context) {
+    super();
+    this.#context = context;
+    const { store, ticker } = context;
+    this.#ends = [
+      ...["notices", "stats", "server", "share"].map((topic) => store.subscribe(topic, () => this.#render())),
+      ticker.subscribe(() => this.#render()),
+    ];
+    this.#render();
+  }
+
+  disconnectedCallback() {
+    this.close();
+  }
+
+  close() {
+    for (const end of this.#ends) end();
+  }
+
+  #render() {
+    const { store } = this.#context;
+    const degraded = store.stats?.status === "degraded" ? degradedWords(store.stats.model) : "";
+    const left = Math.max(0, Math.ceil(((store.share.retryAtMs ?? 0) - Date.now()) / 1000));
+    const sharing =
+      store.share.phase === "retrying" ? `Your webcam is not being shared: ${store.share.why}. ${left > 0 ? `Retrying in ${left} s.` : "Retrying…"}` : "";
+    const shown = JSON.stringify([degraded, sharing, store.notices()]);
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    this.replaceChildren();
+    if (degraded) this.append(notice("warning", degraded, "degraded"));
+    if (sharing) this.append(notice("warning", sharing, "share-retrying"));
+    for (const { id, tone, text } of store.notices()) {
+      this.append(notice(tone, text, "notice", () => store.dismiss(id)));
+    }
+  }
+}
+
+/**
+ * What "degraded" means; the server names the model "none" or says so when no weights were found.
+ *
+ * @param {string} model
+ */
+export function degradedWords(model) {
+  if (/no trained weights|none|untrained/i.test(model)) {
+    return "No trained weights: faces are found and followed, but nothing is scored. Put a weights file and its card into weights/ and restart the server.";
+  }
+  return "The server is degraded: a part of it has stopped. Scores may be missing or late; see the server's log and /health.";
+}
+
+/**
+ * @param {import("./types.js").Notice["tone"]} tone
+ * @param {string} text
+ * @param {string} testId
+ * @param {() => void} [dismiss]
+ */
+function notice(tone, text, testId, dismiss) {
+  return h(
+    "div",
+    { class: "notice", "data-tone": tone, "data-testid": testId },
+    icon(tone === "info" ? "info" : "suspicious"),
+    h("p", {}, text),
+    dismiss && h("button", { type: "button", class: "icon-button", "aria-label": "Dismiss", onclick: dismiss }, icon("close")),
+  );
+}
+
+customElements.define("notice-list", NoticeList);

@@ -1,0 +1,241 @@
+// The JSON of /ws/live, /ws/view and the REST interface, word for word; `*_at` and `at` are Unix seconds of the server's clock.
+
+export type StreamState = "connecting" | "live" | "stalled" | "lost" | "ended" | "removed";
+
+export type VerdictState =
+  | "warming up"
+  | "not scored"
+  | "no sign of manipulation"
+  | "uncertain"
+  | "suspicious"
+  | "alert";
+
+export interface StreamMessage {
+  type?: "stream";
+  stream_id: string;
+  kind: string;
+  /** Password masked. */
+  url: string | null;
+  state: StreamState;
+  error_kind: string | null;
+  message: string | null;
+  retry_in_s: number | null;
+  width: number | null;
+  height: number | null;
+  codec: string | null;
+  fps: number | null;
+  generation: number;
+  at: number;
+}
+
+export interface Quality {
+  fit: boolean;
+  reason: string | null;
+  size_px: number;
+  sharpness: number;
+  brightness: number;
+  yaw: number;
+}
+
+export interface FaceBox {
+  face_id: number;
+  /** x, y, width, height in pixels of the full frame. */
+  box: [number, number, number, number];
+  quality: Quality;
+}
+
+export interface FacesMessage {
+  type?: "faces";
+  stream_id: string;
+  generation: number;
+  frame_index: number;
+  frame_at: number;
+  width: number;
+  height: number;
+  faces: FaceBox[];
+}
+
+export interface ScoreMessage {
+  type?: "score";
+  stream_id: string;
+  face_id: number;
+  generation: number;
+  frame_index: number;
+  fake_probability: number;
+  logit: number;
+  window: number;
+  face_at: number;
+  scored_at: number;
+  latency_ms: number;
+  stream_fake_probability: number | null;
+}
+
+export interface VerdictMessage {
+  type?: "verdict";
+  stream_id: string;
+  face_id: number;
+  state: VerdictState;
+  reason: string | null;
+  filled: number;
+  fake_probability: number | null;
+  at: number;
+}
+
+export interface FaceEndedMessage {
+  type?: "face_ended";
+  stream_id: string;
+  face_id: number;
+  at: number;
+}
+
+export interface AlertMessage {
+  type?: "alert";
+  stream_id: string;
+  face_id: number;
+  raised: boolean;
+  fake_probability: number;
+  at: number;
+  started_at: number;
+}
+
+export interface UploadMessage {
+  type?: "upload";
+  upload_id: string;
+  /** 0 to 1. */
+  progress: number;
+  at: number;
+}
+
+export interface StatsMessage {
+  type?: "stats";
+  at: number;
+  device: string;
+  model: string;
+  status: "ok" | "degraded";
+  streams: number;
+  viewers: number;
+  scores_total: number;
+  scores_per_s: number;
+  latency_ms: { p50: number; p95: number } | null;
+  dropped: Record<string, number>;
+  queues: Record<string, number>;
+}
+
+export interface HelloMessage {
+  type?: "hello";
+  server: { name: string; version: string };
+  at: number;
+  device: string;
+  model: string;
+  streams: StreamMessage[];
+  faces: FacesMessage[];
+  scores: ScoreMessage[];
+  verdicts: VerdictMessage[];
+  alerts: AlertMessage[];
+  stats: StatsMessage | null;
+}
+
+export type LiveMessage =
+  | (HelloMessage & { type: "hello" })
+  | (StreamMessage & { type: "stream" })
+  | (FacesMessage & { type: "faces" })
+  | (ScoreMessage & { type: "score" })
+  | (VerdictMessage & { type: "verdict" })
+  | (FaceEndedMessage & { type: "face_ended" })
+  | (AlertMessage & { type: "alert" })
+  | (UploadMessage & { type: "upload" })
+  | (StatsMessage & { type: "stats" })
+  | { type: "pong"; at: number };
+
+export interface ScorePoint {
+  face_id: number;
+  face_at: number;
+  fake_probability: number;
+}
+
+export interface ReportFace {
+  face_id: number;
+  first_s: number;
+  last_s: number;
+  fake_probability: number | null;
+  crops: number;
+  windows: number;
+  not_scored: Record<string, number>;
+}
+
+export interface TimelinePoint {
+  face_id: number;
+  start_s: number;
+  end_s: number;
+  fake_probability: number;
+}
+
+/** What POST /predict_video answers. */
+export interface VideoReport {
+  filename: string;
+  prediction: { label: "REAL" | "DEEPFAKE"; raw_score: number; confidence: number; is_deepfake: boolean };
+  status: "success";
+  model: { name: string; sha256: string | null; aggregate: string };
+  video: { duration_s: number; fps: number; width: number; height: number; frames_read: number };
+  faces: ReportFace[];
+  timeline: TimelinePoint[];
+}
+
+/** How the dashboard stands with the server. */
+export interface Connection {
+  state: "connecting" | "connected" | "lost";
+  /** `Date.now()` of the next attempt, while lost. */
+  retryAtMs: number | null;
+  /** True when a connection was lost before this one. */
+  regained: boolean;
+  /** `Date.now()` when this state began. */
+  sinceMs: number;
+}
+
+export interface Upload {
+  id: string;
+  filename: string;
+  bytes: number;
+  phase: "sending" | "analysing" | "done" | "failed" | "cancelled";
+  /** 0 to 1 within the phase. */
+  progress: number;
+  error: string | null;
+  report: VideoReport | null;
+}
+
+export interface Share {
+  phase: "off" | "starting" | "live" | "retrying";
+  streamId: string | null;
+  /** `Date.now()` of the next attempt, while retrying. */
+  retryAtMs: number | null;
+  why: string | null;
+  media: MediaStream | null;
+}
+
+export interface Notice {
+  id: number;
+  tone: "info" | "warning" | "error";
+  text: string;
+}
+
+export type Tone = "clear" | "uncertain" | "suspicious" | "alert" | "neutral" | "progress";
+
+/** A verdict as people see it: words, colour (tone) and shape (icon). */
+export interface VerdictView {
+  state: VerdictState | "none";
+  words: string;
+  /** Fits a box label. */
+  short: string;
+  tone: Tone;
+  icon: string;
+  /** Higher is more suspicious. */
+  rank: number;
+}
+
+/** What views are given: the one store, and those who act on the operator's behalf. */
+export interface Context {
+  store: import("./store.js").Store;
+  ticker: import("./ticker.js").Ticker;
+  share: import("./webcam-share.js").WebcamShare;
+  uploads: import("./uploads.js").Uploads;
+}

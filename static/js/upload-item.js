@@ -1,0 +1,122 @@
+/** @import { Context, Upload, VideoReport } from "./types.js" */
+import { h, icon, setAttribute, setText } from "./dom.js";
+import { SCORE_MEANING, bytes, duration, percent, videoVerdict } from "./format.js";
+import { TimelineChart } from "./timeline-chart.js";
+
+const CONFIDENCE_MEANING = "How clearly the score falls to one side, from 50 % (undecided) to 100 %. It does not say how often the network is right.";
+
+/** `<upload-item>`: one video on its way, its result, or what went wrong. */
+export class UploadItem extends HTMLElement {
+  #context;
+  #uploadId;
+  /** @type {Upload["phase"] | null} */
+  #phase = null;
+  #bar = h("progress", { max: 1, "data-testid": "upload-progress" });
+  #words = h("span");
+
+  /**
+   * @param {Context} context
+   * @param {string} uploadId
+   */
+  constructor(context, uploadId) {
+    super();
+    this.#context = context;
+    this.#uploadId = uploadId;
+  }
+
+  /** @param {Upload} upload */
+  show(upload) {
+    setAttribute(this, "data-phase", upload.phase);
+    if (upload.phase === "sending" || upload.phase === "analysing") {
+      if (this.#phase !== "sending" && this.#phase !== "analysing") this.replaceChildren(this.#head(upload), this.#running());
+      const percentDone = `${Math.floor(upload.progress * 100)} %`;
+      const words = upload.phase === "sending" ? `Sending, ${percentDone} of ${bytes(upload.bytes)}` : `Looking at faces, ${percentDone}`;
+      setText(this.#words, upload.phase === "analysing" && upload.progress === 0 ? "Sent. Waiting for the analysis" : words);
+      this.#bar.value = upload.progress;
+      setAttribute(this.#bar, "aria-label", `${upload.filename}: ${this.#words.textContent}`);
+    } else if (this.#phase !== upload.phase) {
+      this.replaceChildren(this.#head(upload), upload.report ? result(upload.report) : failure(upload));
+    }
+    this.#phase = upload.phase;
+  }
+
+  /** @param {Upload} upload */
+  #head(upload) {
+    const { uploads } = this.#context;
+    const running = upload.phase === "sending" || upload.phase === "analysing";
+    const button = running
+      ? h("button", { type: "button", class: "small", "data-testid": "upload-cancel", onclick: () => uploads.cancel(this.#uploadId) }, "Cancel")
+      : h("button", { type: "button", class: "icon-button", "aria-label": `Forget ${upload.filename}`, title: "Forget", onclick: () => uploads.forget(this.#uploadId) }, icon("close"));
+    return h("header", {}, icon("film"), h("h3", { title: upload.filename }, upload.filename), h("span", { class: "muted" }, bytes(upload.bytes)), button);
+  }
+
+  #running() {
+    return h("div", { class: "upload-running" }, this.#bar, this.#words);
+  }
+}
+
+/** @param {Upload} upload */
+function failure(upload) {
+  if (upload.phase === "cancelled") return h("p", { class: "muted" }, "Cancelled; nothing was kept.");
+  return h("p", { class: "form-error", role: "alert", "data-testid": "upload-error" }, icon("suspicious"), h("span", {}, upload.error ?? "It failed without a reason."));
+}
+
+/** @param {VideoReport} report */
+function result(report) {
+  const { prediction, video, model } = report;
+  const { words, tone, icon: shape } = videoVerdict(prediction.is_deepfake);
+  return h(
+    "div",
+    { "data-testid": "upload-result", "data-tone": tone, "data-label": prediction.label, class: "upload-result" },
+    h(
+      "div",
+      { class: "verdict" },
+      icon(shape),
+      h(
+        "div",
+        { class: "verdict-words" },
+        h("span", { "data-testid": "upload-verdict" }, words),
+        h("span", { class: "verdict-face", title: CONFIDENCE_MEANING }, `Confidence ${percent(prediction.confidence)}`),
+      ),
+      h("span", { class: "score", title: SCORE_MEANING, "data-testid": "upload-score", "data-value": prediction.raw_score }, percent(prediction.raw_score)),
+    ),
+    new TimelineChart(report),
+    faceTable(report),
+    h(
+      "p",
+      { class: "muted small-print" },
+      `${duration(video.duration_s)}, ${video.width} × ${video.height}, ${video.fps.toFixed(video.fps % 1 ? 2 : 0)} fps, ${video.frames_read.toLocaleString("en")} frames read. ` +
+        `Raw score ${prediction.raw_score.toFixed(4)} by ${model.name} (${model.aggregate}).`,
+    ),
+  );
+}
+
+/** @param {VideoReport} report */
+function faceTable(report) {
+  if (report.faces.length === 0) return null;
+  const rows = report.faces.map((face) =>
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, `Face ${face.face_id}`),
+      h("td", {}, `${duration(face.first_s)} to ${duration(face.last_s)}`),
+      h("td", { class: "number" }, percent(face.fake_probability)),
+      h("td", { class: "number" }, String(face.windows)),
+      h("td", {}, notScoredWords(face.not_scored)),
+    ),
+  );
+  const heads = ["Face", "Seen", "Score", "Windows", "Pictures not scored"].map((name) => h("th", { scope: "col" }, name));
+  return h(
+    "div",
+    { class: "table-scroll", tabindex: 0, role: "region", "aria-label": `Faces in ${report.filename}` },
+    h("table", {}, h("thead", {}, h("tr", {}, ...heads)), h("tbody", {}, ...rows)),
+  );
+}
+
+/** @param {Record<string, number>} reasons */
+export function notScoredWords(reasons) {
+  const words = Object.entries(reasons).filter(([, count]) => count > 0).map(([reason, count]) => `${count} ${reason}`);
+  return words.join(", ") || "none";
+}
+
+customElements.define("upload-item", UploadItem);
