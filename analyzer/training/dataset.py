@@ -192,11 +192,11 @@ class TrackCache:
 
     def build(self, rows: Sequence[Row], *, detector: FaceDetector | None = None, quiet: bool = False) -> list[Failure]:
         """Cut out what is missing; returns the rows without a usable face and why."""
-        detector = detector or YuNetDetector()
         failures = []
         for row in progress_bar(rows, description="cutting out faces", disable=quiet):
             if self.path_of(row).exists():
                 continue
+            detector = detector or YuNetDetector()  # only when there is work for it
             try:
                 save_track(self.path_of(row), cut_track(row, detector))
             except DeepfakeMonitorError as error:

@@ -1,0 +1,248 @@
+"""The two stages of training: single faces, then windows over what the first stage keeps of them."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from analyzer.model.network import DeepfakeNet, preprocess
+from analyzer.training.samples import Crops, ImageSamples, Windows
+
+SMOOTHING: Final = 0.05
+"""Label smoothing: 0 and 1 are taught as .025 and .975."""
+SEAM_WEIGHT: Final = 0.3
+EMA_DECAY: Final = 0.999
+
+
+class Progress(NamedTuple):
+    """What a stage tells after each step."""
+
+    stage: str
+    step: int
+    share: float
+    """Of the stage's budget, 0 to 1."""
+    values: dict[str, float]
+
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(slots=True)
+class Budget:
+    """How long a stage may run: seconds, or steps where a run must be repeatable to the bit."""
+
+    seconds: float
+    steps: int | None = None
+    spent_s: float = 0.0
+    """Carried over from earlier runs of the same stage."""
+    started_s: float = 0.0
+
+    def start(self) -> None:
+        self.started_s = time.monotonic()
+
+    def used_s(self) -> float:
+        return self.spent_s + time.monotonic() - self.started_s
+
+    def share(self, step: int) -> float:
+        """Of the budget, 0 to 1, before step number `step` (from 0)."""
+        done = step / self.steps if self.steps is not None else self.used_s() / max(self.seconds, 1e-6)
+        return min(1.0, done)
+
+
+class Average:
+    """Exponential moving average of a network's parameters; buffers are taken over as they are."""
+
+    def __init__(self, net: nn.Module) -> None:
+        self.net = copy.deepcopy(net).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def update(self, net: nn.Module, step: int) -> None:
+        decay = min(EMA_DECAY, (1 + step) / (10 + step))
+        for average, value in zip(self.net.parameters(), net.parameters(), strict=True):
+            average.lerp_(value, 1 - decay)
+        for kept, now in zip(self.net.buffers(), net.buffers(), strict=True):
+            kept.copy_(now)
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """bfloat16 where it pays and nothing overflows."""
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def cosine(share: float, warm: float = 0.02) -> float:
+    """Learning-rate factor at a share of the run: a short rise, then half a cosine down to 2 %."""
+    if share < warm:
+        return max(0.02, share / warm)
+    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (share - warm) / (1 - warm)))
+
+
+def join_crops(parts: Sequence[Crops]) -> list[Tensor]:
+    """Collate `Crops` of any length."""
+    return [torch.from_numpy(np.concatenate(columns)) for columns in zip(*parts, strict=True)]
+
+
+def join_windows(parts: Sequence[Windows]) -> list[Tensor]:
+    """Collate `Windows`."""
+    return [torch.from_numpy(np.concatenate(columns)) for columns in zip(*parts, strict=True)]
+
+
+def loader(samples: Any, batch: int, workers: int, *, start: int = 0) -> DataLoader[Any]:
+    """Batches of `batch` indices from index `start * batch` on, in order, made by worker processes."""
+    join = join_crops if isinstance(samples, ImageSamples) else join_windows
+    return DataLoader(
+        samples,
+        batch_size=batch,
+        sampler=range(start * batch, len(samples)),
+        num_workers=workers,
+        collate_fn=join,
+        pin_memory=torch.cuda.is_available(),
+        prefetch_factor=4 if workers else None,
+        worker_init_fn=_quiet_worker if workers else None,
+    )
+
+
+def _quiet_worker(_: int) -> None:
+    import cv2  # noqa: PLC0415  (in the worker: one process is one thread)
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+def freeze(net: DeepfakeNet, started: Sequence[int]) -> None:
+    """Train mode, but the stem learns nothing and BatchNorm statistics of stages with start weights stay."""
+    net.train()
+    features = net.frame_path.backbone.features
+    features[0].requires_grad_(False)
+    for stage in started:
+        for module in features[stage].modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+
+@dataclass(frozen=True, slots=True)
+class StageA:
+    """Single faces: frame path trained on pairs, with the seams of pseudo-fakes as a second task."""
+
+    started: Sequence[int]
+    """Backbone stages that have start weights."""
+    rate_head: float = 3e-4
+    rate_backbone: float = 3e-5
+    batch: int = 8
+
+    def optimizer(self, net: DeepfakeNet) -> torch.optim.AdamW:
+        backbone = list(net.frame_path.backbone.parameters())
+        fresh = [
+            p
+            for i, stage in enumerate(net.frame_path.backbone.features)
+            if i not in self.started
+            for p in stage.parameters()
+        ]
+        fresh_ids = {id(p) for p in fresh}
+        known = [p for p in backbone if id(p) not in fresh_ids]
+        ids = {id(p) for p in backbone}
+        head = [p for p in net.frame_path.parameters() if id(p) not in ids]
+        groups = [
+            {"params": known, "lr": self.rate_backbone, "base": self.rate_backbone},
+            {"params": head + fresh, "lr": self.rate_head, "base": self.rate_head},
+        ]
+        return torch.optim.AdamW(groups, weight_decay=0.02)
+
+    def loss(self, net: DeepfakeNet, batch: Sequence[Tensor], device: torch.device) -> tuple[Tensor, dict[str, Tensor]]:
+        pixels, fake, seams, knows = (tensor.to(device, non_blocking=True) for tensor in batch)
+        with autocast(device):
+            out = net.frame_path(preprocess(pixels))
+        target = fake * (1 - SMOOTHING) + SMOOTHING / 2
+        decision = F.binary_cross_entropy_with_logits(out.logit.float(), target)
+        seam = F.binary_cross_entropy_with_logits(out.attention_logits.float().squeeze(1), seams, reduction="none")
+        seam = (seam.mean(dim=(1, 2)) * knows).sum() / knows.sum().clamp(min=1)
+        right = ((out.logit > 0) == (fake > 0.5)).float().mean()
+        return decision + SEAM_WEIGHT * seam, {"decision": decision, "seam": seam, "right": right}
+
+
+@torch.no_grad()
+def encode(net: DeepfakeNet, pixels: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Windows of crops (n, 16, 224, 224, 3) -> features (n, 16, 128, 7, 7) in fp16 and frame logits (n, 16)."""
+    flat = pixels.flatten(0, 1).to(device, non_blocking=True)
+    with autocast(device):
+        out = net.frame_path(preprocess(flat))
+    shape = pixels.shape[:2]
+    return out.features.half().unflatten(0, shape), out.logit.float().unflatten(0, shape)
+
+
+class Encoded(NamedTuple):
+    """What the frame path made of many windows; on the device."""
+
+    features: Tensor
+    """(n, 16, 128, 7, 7) fp16."""
+    frame_logits: Tensor
+    """(n, 16)."""
+    elapsed_s: Tensor
+    """(n, 16)."""
+    fake: Tensor
+    """(n,)."""
+    origin: Tensor
+    """(n,)."""
+
+
+def encode_all(
+    net: DeepfakeNet, batches: Iterator[Sequence[Tensor]], device: torch.device, enough: Callable[[int], bool]
+) -> Encoded:
+    """Encode batches of windows until there are no more or `enough(windows so far)`."""
+    net.eval()
+    columns: list[list[Tensor]] = [[], [], [], [], []]
+    count = 0
+    for pixels, elapsed, fake, origin in batches:
+        features, logits = encode(net, pixels, device)
+        for column, part in zip(columns, (features, logits, elapsed, fake, origin), strict=True):
+            column.append(part.to(device))
+        count += len(pixels)
+        if enough(count):
+            break
+    return Encoded(*(torch.cat(column) for column in columns))
+
+
+@dataclass(frozen=True, slots=True)
+class StageB:
+    """Windows: the window path trained over kept features of the frozen frame path."""
+
+    rate: float = 1e-3
+    batch: int = 64
+
+    def optimizer(self, net: DeepfakeNet) -> torch.optim.AdamW:
+        group = {"params": list(net.window_path.parameters()), "lr": self.rate, "base": self.rate}
+        return torch.optim.AdamW([group], weight_decay=0.05)
+
+    def loss(self, net: DeepfakeNet, encoded: Encoded, chosen: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+        features, fake = encoded.features[chosen].float(), encoded.fake[chosen]
+        with autocast(device):
+            out = net.window_path(features, encoded.elapsed_s[chosen])
+        target = fake * (1 - SMOOTHING) + SMOOTHING / 2
+        loss = F.binary_cross_entropy_with_logits(out.logit.float(), target)
+        return loss, ((out.logit > 0) == (fake > 0.5)).float().mean()
+
+
+@torch.no_grad()
+def window_logits(net: DeepfakeNet, encoded: Encoded, batch: int = 64) -> Tensor:
+    """Raw window logits (n,) in full precision."""
+    net.eval()
+    parts = [
+        net.window_path(encoded.features[i : i + batch].float(), encoded.elapsed_s[i : i + batch]).logit
+        for i in range(0, len(encoded.features), batch)
+    ]
+    return torch.cat(parts)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Scale every group's learning rate from its own base."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["base"] * factor
