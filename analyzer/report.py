@@ -1,0 +1,194 @@
+"""What is said of one finished video, and the rules that make one figure of many windows."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, Literal
+
+from analyzer.config import NUM_FRAMES
+from analyzer.datatypes import Pixels
+from analyzer.errors import ConfigError
+
+
+class Aggregate(StrEnum):
+    """How the figure for the whole video comes from its faces."""
+
+    EVENLY_SPACED = "evenly_spaced"
+    """16 faces of the main face, evenly spaced over the video, scored as one window."""
+    WINDOWS = "windows"
+    """The most suspicious face's mean logit over its sliding windows."""
+    WINDOWS_TOP = "windows_top"
+    """The most suspicious face's mean logit over the most suspicious quarter of its sliding windows: for fakes that
+    show only now and then."""
+
+
+# Set by what `deepfake-monitor evaluate` shows to rank better.
+DEFAULT_AGGREGATE: Final = Aggregate.WINDOWS
+
+# A face needs this share of the windows of the face with the most, or someone who walked through the background for
+# three seconds would decide about the film.
+MIN_SHARE: Final = 0.25
+
+# Share of the windows that `WINDOWS_TOP` looks at.
+TOP_SHARE: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class TimelinePoint:
+    """The score of one window of 16 faces."""
+
+    face_id: int
+    start_s: float
+    """Media time of the window's oldest face since the first picture, seconds."""
+    end_s: float
+    """Of its newest face."""
+    fake_probability: float
+    logit: float
+    """`fake_probability` is its sigmoid."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceReport:
+    """One tracked face of the video."""
+
+    face_id: int
+    first_s: float
+    """Media time when it was first seen, seconds."""
+    last_s: float
+    fake_probability: float | None
+    """Sigmoid of the mean logit of its windows; None when it was never scored."""
+    crops: int
+    """Pictures of it that were fit to be judged."""
+    windows: int
+    """Windows of 16 that were scored."""
+    not_scored: Mapping[str, int]
+    """How many of its pictures were not fit, by reason (`NotScored`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoReport:
+    """What is said of one video."""
+
+    filename: str
+    duration_s: float
+    """Media time of what could be read, seconds."""
+    fps: float
+    width: int
+    height: int
+    """Of the first picture, upright, in pixels."""
+    frames_read: int
+    """Pictures decoded; faces were looked for in some of them (`AnalyzerConfig.face_rate`)."""
+    raw_score: float
+    """0 (no sign of manipulation) to 1 (fake)."""
+    aggregate: str
+    """The rule that made `raw_score` (`Aggregate`)."""
+    faces: tuple[FaceReport, ...]
+    timeline: tuple[TimelinePoint, ...]
+    """In the order of their ends."""
+    notes: tuple[str, ...] = ()
+    """What a person should know about the reading: damaged parts, an early end."""
+
+    @property
+    def is_deepfake(self) -> bool:
+        return self.raw_score >= 0.5
+
+    @property
+    def label(self) -> Literal["REAL", "DEEPFAKE"]:
+        return "DEEPFAKE" if self.is_deepfake else "REAL"
+
+    @property
+    def confidence(self) -> float:
+        """Of the label, 0.5 to 1."""
+        return max(self.raw_score, 1 - self.raw_score)
+
+
+class EvenlySpaced:
+    """16 to 32 crops of one face, evenly spaced over all that were offered, in memory that does not grow (5 MB)."""
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[float, Pixels]] = []
+        self._stride = 1
+        self._offered = 0
+
+    def offer(self, at_s: float, pixels: Pixels) -> None:
+        """Take in the next crop; `at_s` rises."""
+        if self._offered % self._stride == 0:
+            if len(self._kept) == 2 * NUM_FRAMES:
+                self._kept = self._kept[::2]
+                self._stride *= 2
+            if self._offered % self._stride == 0:
+                self._kept.append((at_s, pixels))
+        self._offered += 1
+
+    def sixteen(self) -> list[tuple[float, Pixels]] | None:
+        """The first, the last, and 14 between; None when fewer than 16 were offered."""
+        last = len(self._kept) - 1
+        if last + 1 < NUM_FRAMES:
+            return None
+        return [self._kept[round(i * last / (NUM_FRAMES - 1))] for i in range(NUM_FRAMES)]
+
+
+@dataclass(slots=True)
+class FaceRecord:
+    """The books of one tracked face while the video is read."""
+
+    face_id: int
+    first_s: float
+    last_s: float = 0.0
+    crops: int = 0
+    unfit: Counter[str] = field(default_factory=Counter)
+    logits: list[float] = field(default_factory=list)
+    times: deque[float] = field(default_factory=lambda: deque(maxlen=NUM_FRAMES))
+    spaced: EvenlySpaced | None = None
+
+    def report(self) -> FaceReport:
+        """Close the books."""
+        return FaceReport(
+            face_id=self.face_id,
+            first_s=self.first_s,
+            last_s=self.last_s,
+            fake_probability=sigmoid(mean(self.logits)) if self.logits else None,
+            crops=self.crops,
+            windows=len(self.logits),
+            not_scored=dict(self.unfit),
+        )
+
+
+def aggregate_named(name: str) -> Aggregate:
+    """The aggregate of that name; raises `ConfigError` when there is none."""
+    try:
+        return Aggregate(name)
+    except ValueError as error:
+        raise ConfigError(f"there is no aggregate {name!r}: expected one of {', '.join(Aggregate)}") from error
+
+
+def sigmoid(logit: float) -> float:
+    """1 / (1 + e^-logit), for any finite logit."""
+    if logit >= 0:
+        return 1 / (1 + math.exp(-logit))
+    power = math.exp(logit)
+    return power / (1 + power)
+
+
+def windows_logit(logits_by_face: Sequence[Sequence[float]], aggregate: Aggregate) -> float | None:
+    """The video's logit by one of the rules over sliding windows; None when no window was scored."""
+    rule: Callable[[Sequence[float]], float] = top_mean if aggregate is Aggregate.WINDOWS_TOP else mean
+    most = max((len(logits) for logits in logits_by_face), default=0)
+    if most == 0:
+        return None
+    return max(rule(logits) for logits in logits_by_face if logits and len(logits) >= MIN_SHARE * most)
+
+
+def mean(values: Sequence[float]) -> float:
+    """Exact to the last digit, of at least one value."""
+    return math.fsum(values) / len(values)
+
+
+def top_mean(values: Sequence[float]) -> float:
+    """Mean of the highest quarter, at least one value."""
+    count = max(1, math.ceil(len(values) * TOP_SHARE))
+    return mean(sorted(values, reverse=True)[:count])
