@@ -135,7 +135,9 @@ class SourceSettings(Section):
     deny_networks: tuple[Network, ...] = Field(
         (), description="Addresses that are never opened (CIDR); cloud metadata addresses never are."
     )
-    rtsp_transport: Literal["tcp", "udp"] = Field("tcp", description="How RTSP media travels.")
+    rtsp_transport: Literal["tcp", "udp"] = Field(
+        "tcp", description="How RTSP media travels, unless a stream says otherwise."
+    )
     watchdog_s: float = Field(
         3.0, gt=0, le=300, description="A live stream without a picture for this long is `stalled`."
     )

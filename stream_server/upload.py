@@ -6,6 +6,7 @@ so that an upload holds a few hundred kilobytes of memory whatever its size (RFC
 
 from __future__ import annotations
 
+import asyncio
 from typing import BinaryIO, Final
 
 from python_multipart import MultipartParser
@@ -17,6 +18,9 @@ from analyzer.errors import TooLargeError
 from stream_server.http_errors import ApiError
 
 FIELD: Final = "file"
+IDLE_TIMEOUT_S: Final = 30.0
+"""A client that sends nothing for so long loses its place to another."""
+
 _MAX_NAME: Final = 255  # characters of a file name that we repeat in the answer
 
 
@@ -87,8 +91,8 @@ class _FileField:
 async def receive_upload(request: Request, boundary: bytes, target: BinaryIO, max_bytes: int) -> str:
     """Write the field `file` of a multipart request to `target`; the answer is its file name.
 
-    Raises `TooLargeError` beyond `max_bytes` of body, `ApiError` 400 (malformed) or 422 (no such field), and
-    starlette's `ClientDisconnect`.
+    Raises `TooLargeError` beyond `max_bytes` of body, `ApiError` 400 (malformed), 408 (stalled) or 422 (no such field),
+    and starlette's `ClientDisconnect`.
     """
     field = _FileField(target)
     received = 0
@@ -107,12 +111,16 @@ async def receive_upload(request: Request, boundary: bytes, target: BinaryIO, ma
             },
         )
         # Written on the loop: 64 KiB into the page cache takes tens of microseconds, less than a hop to a thread.
-        async for chunk in request.stream():
-            received += len(chunk)
-            if received > max_bytes:
-                raise TooLargeError(f"the upload has more than {max_bytes} bytes, the most that are taken")
-            parser.write(chunk)
+        async with asyncio.timeout(IDLE_TIMEOUT_S) as idle:
+            async for chunk in request.stream():
+                idle.reschedule(asyncio.get_running_loop().time() + IDLE_TIMEOUT_S)
+                received += len(chunk)
+                if received > max_bytes:
+                    raise TooLargeError(f"the upload has more than {max_bytes} bytes, the most that are taken")
+                parser.write(chunk)
         parser.finalize()
+    except TimeoutError:
+        raise ApiError(408, "upload_stalled", f"nothing of the upload came for {IDLE_TIMEOUT_S:g} s") from None
     except FormParserError as error:
         raise ApiError(400, "malformed_multipart", f"the multipart body cannot be parsed: {error}") from error
     if not field.complete:

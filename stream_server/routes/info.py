@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Any, Final, Literal
 
 from fastapi import APIRouter
@@ -10,10 +9,8 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from analyzer.config import FACE_SIZE, NUM_FRAMES
+from stream_server.about import NAME, VERSION
 from stream_server.monitor import Monitor, TheMonitor
-
-NAME: Final = "deepfake-monitor"
-VERSION: Final = version(NAME)
 
 FORMATS: Final = ("MP4", "MOV", "AVI", "FLV", "MKV", "WebM")
 LIVE_SOURCES: Final = ("webrtc (WHIP)", "rtsp", "rtsps", "rtmp", "http", "https", "file")

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from analyzer.video import VideoReport, analyze_video
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
+from analyzer.errors import MediaError
+from analyzer.report import VideoReport
+from analyzer.video import VideoStoppedError, analyze_video
 from stream_server.http_errors import ApiError, error_docs
 from stream_server.messages import UploadMessage
 from stream_server.monitor import Monitor, TheMonitor
 from stream_server.upload import check_upload_headers, receive_upload
+from stream_server.video_answer import VideoAnswer, video_answer
 
 PROGRESS_STEP = 0.01
 """Progress is published each time it has grown by this much: a hundred messages a video at most."""
@@ -29,68 +31,6 @@ _NO_WEIGHTS = "There are no trained weights, so nothing can be judged; `deepfake
 CLIENT_GONE = 499  # nginx's status for a client that left; nobody reads this answer
 
 router = APIRouter(tags=["video"])
-
-
-class Prediction(BaseModel):
-    """The answer for the whole video."""
-
-    label: Literal["REAL", "DEEPFAKE"] = Field(
-        description="REAL means that no sign of manipulation was found, not that there is none."
-    )
-    raw_score: float = Field(ge=0, le=1, description="0 (no sign of manipulation) to 1 (fake).")
-    confidence: float = Field(ge=0.5, le=1, description="max(raw_score, 1 - raw_score).")
-    is_deepfake: bool = Field(description="raw_score >= 0.5.")
-
-
-class UsedModel(BaseModel):
-    """What judged."""
-
-    name: str
-    sha256: str | None
-    aggregate: str = Field(description="The rule that made raw_score of the video's windows.")
-
-
-class Video(BaseModel):
-    """What was read."""
-
-    duration_s: float | None
-    fps: float | None
-    width: int
-    height: int
-    frames_read: int
-
-
-class VideoFace(BaseModel):
-    """One face of the video."""
-
-    face_id: int
-    first_s: float
-    last_s: float
-    fake_probability: float | None = Field(description="Null when it was never scored.")
-    crops: int = Field(description="Pictures of it that were fit to be judged.")
-    windows: int = Field(description="Windows of 16 that were scored.")
-    not_scored: dict[str, int] = Field(description="Pictures that were not fit, by reason.")
-
-
-class TimelinePoint(BaseModel):
-    """The score of one window."""
-
-    face_id: int
-    start_s: float
-    end_s: float
-    fake_probability: float
-
-
-class VideoAnswer(BaseModel):
-    """The first three fields are a fixed contract."""
-
-    filename: str
-    prediction: Prediction
-    status: Literal["success"]
-    model: UsedModel
-    video: Video
-    faces: list[VideoFace]
-    timeline: list[TimelinePoint]
 
 
 _BODY = {
@@ -147,20 +87,28 @@ async def predict_video(
             prefix="deepfake-monitor-", suffix=".upload", dir=monitor.settings.server.upload_folder
         ) as target,
     ):
+        path = Path(target.name)
         try:
             filename = await receive_upload(request, boundary, target.file, max_bytes)
-        except ClientDisconnect:
+            report = await _analyse(request, monitor, path, _progress(monitor, upload_id))
+        except (ClientDisconnect, _ClientGoneError):
             return Response(status_code=CLIENT_GONE)
-        report = await _analyse(request, monitor, Path(target.name), _progress(monitor, upload_id))
-    if report is None:
-        return Response(status_code=CLIENT_GONE)
-    return JSONResponse(to_answer(report, filename, monitor).model_dump())
+        except MediaError as error:
+            # the client never heard of our temporary file
+            raise type(error)(str(error).replace(str(path), filename).replace(path.name, filename)) from error
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise ApiError(503, "no_space", f"there is no room left in {path.parent} for the upload") from error
+    return JSONResponse(video_answer(report, monitor.engine.info, filename).model_dump())
 
 
-async def _analyse(
-    request: Request, monitor: Monitor, path: Path, progress: Callable[[float], None]
-) -> VideoReport | None:
-    """Analyse in a thread until done, or until the client leaves (None) or the server stops (503)."""
+class _ClientGoneError(Exception):
+    """The client closed the connection before its video was analysed."""
+
+
+async def _analyse(request: Request, monitor: Monitor, path: Path, progress: Callable[[float], None]) -> VideoReport:
+    """Analyse in a thread until done, or until the client leaves or the server stops (503)."""
     gone = threading.Event()
     stopping = monitor.uploads.stopping
 
@@ -182,18 +130,16 @@ async def _analyse(
     watcher = asyncio.create_task(wait_until_gone(), name="upload-client-watch")
     analysis = asyncio.get_running_loop().run_in_executor(monitor.uploads.executor, work)
     try:
-        report = await asyncio.shield(analysis)
-    except asyncio.CancelledError:
-        gone.set()
-        await asyncio.wait((analysis,))  # the file may not go before its reader
-        raise
+        return await asyncio.shield(analysis)
+    except VideoStoppedError:
+        if stopping.is_set():
+            raise ApiError(503, "stopping", "The server is stopping; send the video again when it is back.") from None
+        raise _ClientGoneError from None
     finally:
+        gone.set()
         watcher.cancel()
-    if gone.is_set():
-        return None
-    if stopping.is_set():
-        raise ApiError(503, "stopping", "The server is stopping; send the video again when it is back.")
-    return report
+        # when we are cancelled: the file may not go before its reader
+        await asyncio.gather(watcher, analysis, return_exceptions=True)
 
 
 def _progress(monitor: Monitor, upload_id: str | None) -> Callable[[float], None]:
@@ -210,28 +156,3 @@ def _progress(monitor: Monitor, upload_id: str | None) -> Callable[[float], None
         loop.call_soon_threadsafe(monitor.hub.publish, message)
 
     return publish
-
-
-def to_answer(report: VideoReport, filename: str, monitor: Monitor) -> VideoAnswer:
-    """The report in the words of the API, under the name that the client gave."""
-    info = monitor.engine.info
-    return VideoAnswer(
-        filename=filename,
-        prediction=Prediction(
-            label=report.label,
-            raw_score=report.raw_score,
-            confidence=report.confidence,
-            is_deepfake=report.is_deepfake,
-        ),
-        status="success",
-        model=UsedModel(name=info.model, sha256=info.weights_sha256, aggregate=report.aggregate),
-        video=Video(
-            duration_s=report.duration_s,
-            fps=report.fps,
-            width=report.width,
-            height=report.height,
-            frames_read=report.frames_read,
-        ),
-        faces=[VideoFace(**asdict(face)) for face in report.faces],
-        timeline=[TimelinePoint(**asdict(point)) for point in report.timeline],
-    )

@@ -1,0 +1,193 @@
+"""Makes the application: the only module that knows every part, and where analyzer threads meet the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict
+from typing import Any, Final
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.middleware.cors import CORSMiddleware
+
+from analyzer.datatypes import AnalyzerEvent
+from analyzer.engine import Engine
+from analyzer.errors import DeepfakeMonitorError
+from analyzer.faces.detector import FaceDetector, YuNetDetector
+from analyzer.model.card import default_weights_dir, find_weights, read_card
+from analyzer.scorer import Scorer
+from stream_server.about import NAME, VERSION
+from stream_server.clock import WallClock
+from stream_server.feed import Feed
+from stream_server.history import ScoreHistory
+from stream_server.http_errors import add_error_handlers
+from stream_server.hub import Hub, Snapshot
+from stream_server.messages import HelloMessage, ServerIdentity
+from stream_server.metrics import MonitorCollector, StatsReporter
+from stream_server.monitor import Monitor, UploadDesk
+from stream_server.routes import info, live, metrics, pages, predict, streams
+from stream_server.security import SecurityMiddleware
+from stream_server.settings import Settings
+from stream_server.streams import StreamRegistry
+
+log = logging.getLogger(__name__)
+
+STATS_INTERVAL_S: Final = 2.0
+
+_DESCRIPTION: Final = """Watches live video for deepfakes: webcams and cameras in, a score for every face out.
+
+Live scores come over the websocket `/ws/live` (docs/websocket.md), webcams go in by WHIP at `/whip/{stream_id}`.
+**REAL** means that no sign of manipulation was found, not that there is none."""
+
+
+def create_app(
+    settings: Settings,
+    *,
+    make_scorer: Callable[[], Scorer] | None = None,
+    make_detector: Callable[[], FaceDetector] | None = None,
+) -> FastAPI:
+    """The whole monitor as one ASGI application; its threads run from the start of its lifespan to the end.
+
+    `make_scorer` and `make_detector` make the heavy parts; by default the network of `settings.weights`, and YuNet.
+    Raises `ConfigError` when the dashboard's files are missing. The lifespan raises what making the scorer raises, and
+    `ConfigError`, `ConflictError` or `SourceError` for a stream in the settings.
+    """
+    analyzer = settings.analyzer.config()
+    app = FastAPI(
+        title="deepfake-monitor",
+        version=VERSION,
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan(
+            settings,
+            make_scorer or (lambda: _torch_scorer(settings)),
+            make_detector or (lambda: YuNetDetector(analyzer)),
+        ),
+    )
+    for module in (info, predict, streams, metrics, pages):
+        app.include_router(module.router)
+    app.router.routes.extend([*live.live_routes(), *_whip_routes(), pages.docs_assets()])
+    app.router.default = pages.Dashboard(pages.static_folder())
+    add_error_handlers(app)
+    if settings.server.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.server.allowed_origins,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["Content-Type", "If-Match"],
+            expose_headers=["Location", "ETag", "Link", "Accept-Patch"],
+        )
+    app.add_middleware(SecurityMiddleware, server=settings.server)
+    return app
+
+
+def _torch_scorer(settings: Settings) -> Scorer:
+    # Imported here: the server must be importable, and answer `--help`, without torch.
+    from analyzer.model.torch_scorer import make_torch_scorer  # noqa: PLC0415
+
+    return make_torch_scorer(settings.weights, settings.device, settings.analyzer.config())
+
+
+def _lifespan(
+    settings: Settings, make_scorer: Callable[[], Scorer], make_detector: Callable[[], FaceDetector]
+) -> Callable[[FastAPI], Any]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            monitor = await _start(settings, make_scorer, make_detector, stack)
+            app.state.monitor = monitor
+            app.state.metrics = CollectorRegistry()
+            app.state.metrics.register(MonitorCollector(monitor))
+            await _add_streams(monitor)
+            reporter = asyncio.create_task(StatsReporter(monitor).run(STATS_INTERVAL_S), name="stats")
+            stack.push_async_callback(_cancel, reporter)
+            yield
+
+    return lifespan
+
+
+async def _start(
+    settings: Settings,
+    make_scorer: Callable[[], Scorer],
+    make_detector: Callable[[], FaceDetector],
+    stack: AsyncExitStack,
+) -> Monitor:
+    """Start every part; `stack` ends them in reverse order: viewers, sources, uploads, then the engine."""
+    loop = asyncio.get_running_loop()
+    clock = WallClock()
+
+    def emit(event: AnalyzerEvent) -> None:
+        loop.call_soon_threadsafe(feed.on_event, event)  # the one way from the analyzer's threads to the loop
+
+    engine = Engine(make_scorer=make_scorer, make_detector=make_detector, config=settings.analyzer.config(), emit=emit)
+    # Loading the network takes seconds; the loop stays free, and a Ctrl-C meanwhile still ends what was started.
+    stack.push_async_callback(asyncio.to_thread, engine.stop)
+    await asyncio.to_thread(engine.start)
+
+    def greet(snapshot: Snapshot) -> HelloMessage:
+        return HelloMessage(
+            server=ServerIdentity(name=NAME, version=VERSION),
+            at=clock.now(),
+            device=engine.info.device,
+            model=engine.info.model,
+            streams=tuple(snapshot.streams.values()),
+            faces=tuple(snapshot.faces.values()),
+            scores=tuple(snapshot.scores.values()),
+            verdicts=tuple(snapshot.verdicts.values()),
+            alerts=tuple(snapshot.alerts.values()),
+            stats=snapshot.stats,
+        )
+
+    hub = Hub(greet, engine.watch, settings.server.client_queue)
+    history = ScoreHistory()
+    feed = Feed(hub, history, clock)
+    uploads = UploadDesk(settings.server.max_concurrent_uploads)
+    stack.push_async_callback(uploads.close)
+    registry = StreamRegistry(engine, settings.sources.config(), feed.on_stream, feed.on_removed)
+    stack.push_async_callback(registry.close)
+    stack.callback(hub.close)
+    return Monitor(
+        settings=settings,
+        engine=engine,
+        make_detector=make_detector,
+        hub=hub,
+        feed=feed,
+        history=history,
+        registry=registry,
+        uploads=uploads,
+        clock=clock,
+        card=_card(settings, engine.info.weights_sha256),
+    )
+
+
+def _card(settings: Settings, sha256: str | None) -> dict[str, Any] | None:
+    """The card of the weights in use; None when they have none, as in tests with a fake scorer."""
+    path = settings.weights or find_weights(default_weights_dir())
+    if path is None or sha256 is None:
+        return None
+    try:
+        card = read_card(path)
+    except DeepfakeMonitorError as error:
+        log.warning("%s", error)
+        return None
+    return asdict(card) if card.sha256 == sha256 else None
+
+
+async def _add_streams(monitor: Monitor) -> None:
+    """The streams of the settings, which are trusted, and those of the demo."""
+    for stream_id, entry in monitor.settings.streams.items():
+        monitor.registry.add_url(stream_id, entry.url, trusted=True, transport=entry.transport)
+    if monitor.settings.demo:
+        from stream_server.demo import add_demo_streams, make_demo_clips  # noqa: PLC0415  # heavy, and only for this
+
+        clips = await asyncio.to_thread(make_demo_clips)
+        add_demo_streams(monitor.registry, clips)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

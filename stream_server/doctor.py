@@ -1,0 +1,179 @@
+"""`deepfake-monitor doctor`: what was found on this machine, what is wrong, and what to do about it."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, distributions, version
+from pathlib import Path
+from typing import Final
+
+from analyzer.errors import DeepfakeMonitorError
+from stream_server.routes.pages import static_folder
+from stream_server.server import listen
+from stream_server.settings import Settings
+
+_PACKAGES: Final = ("torch", "torchvision", "av", "aiortc", "opencv-python-headless", "numpy", "fastapi", "uvicorn")
+
+# What streams and uploads come in; without a decoder, those are refused with error kind `codec`.
+_DECODERS: Final = ("h264", "hevc", "vp8", "vp9", "mjpeg")
+
+_ENOUGH_BYTES: Final = 2_000_000_000  # two uploads of the default limit, twice
+
+
+class Found(StrEnum):
+    """How a check went."""
+
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    found: Found
+    what: str
+    """What is there."""
+    advice: str | None = None
+    """What to do, unless all is well."""
+
+
+def examine(settings: Settings) -> Iterator[Check]:
+    """Look at one thing after another; a check that cannot be made is a problem, never an exception."""
+    checks: list[tuple[str, Callable[[], Check]]] = [
+        ("Python", _python),
+        ("packages", _packages),
+        ("OpenCV", _opencv),
+        ("device", lambda: _device(settings)),
+        ("weights", lambda: _weights(settings)),
+        ("face detector", lambda: _detector(settings)),
+        ("codecs", _codecs),
+        ("dashboard", _dashboard),
+        ("port", lambda: _port(settings)),
+        ("uploads", lambda: _upload_folder(settings)),
+        ("file folders", lambda: _folders(settings)),
+    ]
+    for name, check in checks:
+        try:
+            yield check()
+        except DeepfakeMonitorError as error:
+            yield Check(name, Found.PROBLEM, str(error))
+        except (ImportError, OSError, RuntimeError) as error:
+            yield Check(name, Found.PROBLEM, f"{type(error).__name__}: {error}", "run `make setup` again")
+
+
+def _python() -> Check:
+    return Check("Python", Found.OK, f"{platform.python_version()} on {platform.platform()}")
+
+
+def _packages() -> Check:
+    try:
+        found = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    except PackageNotFoundError as error:
+        return Check("packages", Found.PROBLEM, f"{error.name} is not installed", "run `make setup`")
+    return Check("packages", Found.OK, found)
+
+
+def _opencv() -> Check:
+    names = sorted({name for d in distributions() if (name := (d.name or "").lower()).startswith("opencv-")})
+    if names != ["opencv-python-headless"]:
+        advice = "keep one: pip uninstall all of them, then pip install opencv-python-headless"
+        return Check("OpenCV", Found.PROBLEM, f"{', '.join(names)} overwrite each other's files", advice)
+    return Check("OpenCV", Found.OK, f"{names[0]} {version(names[0])}, alone")
+
+
+def _device(settings: Settings) -> Check:
+    from analyzer.model.torch_scorer import make_torch_scorer  # noqa: PLC0415  # torch takes a second to import
+
+    scorer = make_torch_scorer(settings.weights, settings.device, settings.analyzer.config())
+    info = scorer.info
+    scorer.close()
+    if info.note:
+        return Check(
+            "device", Found.WARNING, f"{info.device} ({info.backend}): {info.note}", "set `device: cpu` to accept"
+        )
+    return Check("device", Found.OK, f"{info.device} ({info.backend})")
+
+
+def _weights(settings: Settings) -> Check:
+    from analyzer.model.weights import default_weights_dir, find_weights, load_weights  # noqa: PLC0415  # as above
+
+    path = settings.weights or find_weights(default_weights_dir())
+    if path is None:
+        advice = "nothing is scored without; get the weights that belong to this version, or `deepfake-monitor train`"
+        return Check("weights", Found.PROBLEM, f"no trained weights in {default_weights_dir()}", advice)
+    _, card = load_weights(path)
+    figures = ", ".join(f"{name} {figure.value:.3g}" for name, figure in card.measured.items())
+    what = f"{card.name} {card.version}, sha256 {card.sha256[:12]}, checksum right"
+    return Check("weights", Found.OK, f"{what}; measured: {figures or 'nothing'}")
+
+
+def _detector(settings: Settings) -> Check:
+    from analyzer.faces.detector import YuNetDetector  # noqa: PLC0415  # OpenCV may be what is broken
+
+    YuNetDetector(settings.analyzer.config())
+    return Check("face detector", Found.OK, "YuNet, checksum right")
+
+
+def _codecs() -> Check:
+    import av  # noqa: PLC0415  # as above
+    from av.codec.codec import UnknownCodecError  # noqa: PLC0415
+
+    missing = []
+    for name in _DECODERS:
+        try:
+            av.Codec(name, "r")
+        except UnknownCodecError:
+            missing.append(name)
+    if missing:
+        advice = "such cameras and videos are refused; install PyAV from its wheel"
+        return Check("codecs", Found.WARNING, f"no decoder for {', '.join(missing)}", advice)
+    return Check("codecs", Found.OK, f"{', '.join(_DECODERS)} can be decoded")
+
+
+def _dashboard() -> Check:
+    return Check("dashboard", Found.OK, str(static_folder()))
+
+
+def _port(settings: Settings) -> Check:
+    where = f"{settings.server.host}:{settings.server.port}"
+    try:
+        listen(settings).close()
+    except DeepfakeMonitorError as error:
+        return Check("port", Found.WARNING, str(error), "stop what uses it, or choose another `server.port`")
+    return Check("port", Found.OK, f"{where} is free")
+
+
+def _upload_folder(settings: Settings) -> Check:
+    folder = settings.server.upload_folder or Path(tempfile.gettempdir())
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+    free = shutil.disk_usage(folder).free
+    what = f"{folder} can be written, {free / 1e9:.1f} GB free"
+    if free < _ENOUGH_BYTES:
+        return Check(
+            "uploads", Found.WARNING, what, "large uploads will fail; free some space or set server.upload_folder"
+        )
+    return Check("uploads", Found.OK, what)
+
+
+def _folders(settings: Settings) -> Check:
+    unreadable = [str(folder) for folder in settings.sources.folders if not _readable(folder)]
+    if unreadable:
+        return Check("file folders", Found.WARNING, f"cannot be read: {', '.join(unreadable)}", "see `sources.folders`")
+    return Check("file folders", Found.OK, ", ".join(map(str, settings.sources.folders)) or "none configured")
+
+
+def _readable(folder: Path) -> bool:
+    try:
+        next(folder.iterdir(), None)
+    except OSError:
+        return False
+    return True

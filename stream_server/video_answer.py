@@ -1,0 +1,121 @@
+"""The JSON about one video: what `POST /predict_video` answers and `deepfake-monitor score --json` prints."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from analyzer.report import VideoReport
+from analyzer.scorer import ScorerInfo
+
+_EXAMPLE = {
+    "filename": "interview.mp4",
+    "prediction": {"label": "REAL", "raw_score": 0.21, "confidence": 0.79, "is_deepfake": False},
+    "status": "success",
+    "model": {"name": "deepfake-monitor-v0", "sha256": "5f0c...", "aggregate": "clip"},
+    "video": {"duration_s": 10.0, "fps": 25.0, "width": 1280, "height": 720, "frames_read": 250, "notes": []},
+    "faces": [
+        {
+            "face_id": 1,
+            "first_s": 0.0,
+            "last_s": 9.96,
+            "fake_probability": 0.21,
+            "crops": 60,
+            "windows": 45,
+            "not_scored": {"blurred": 3},
+        }
+    ],
+    "timeline": [{"face_id": 1, "start_s": 0.0, "end_s": 2.5, "fake_probability": 0.19}],
+}
+
+
+class Prediction(BaseModel):
+    """The answer for the whole video."""
+
+    label: Literal["REAL", "DEEPFAKE"] = Field(
+        description="REAL means that no sign of manipulation was found, not that there is none."
+    )
+    raw_score: float = Field(ge=0, le=1, description="0 (no sign of manipulation) to 1 (fake).")
+    confidence: float = Field(ge=0.5, le=1, description="max(raw_score, 1 - raw_score).")
+    is_deepfake: bool = Field(description="raw_score >= 0.5.")
+
+
+class UsedModel(BaseModel):
+    """What judged."""
+
+    name: str
+    sha256: str | None
+    aggregate: str = Field(description="The rule that made raw_score of what was scored.")
+
+
+class Video(BaseModel):
+    """What was read."""
+
+    duration_s: float
+    fps: float
+    width: int
+    height: int
+    frames_read: int
+    notes: list[str] = Field(description="What a person should know about the reading, such as damaged parts.")
+
+
+class VideoFace(BaseModel):
+    """One face of the video."""
+
+    face_id: int
+    first_s: float
+    last_s: float
+    fake_probability: float | None = Field(description="Null when it was never scored.")
+    crops: int = Field(description="Pictures of it that were fit to be judged.")
+    windows: int = Field(description="Windows of 16 that were scored.")
+    not_scored: dict[str, int] = Field(description="Pictures that were not fit, by reason.")
+
+
+class TimelinePoint(BaseModel):
+    """The score of one window."""
+
+    face_id: int
+    start_s: float
+    end_s: float
+    fake_probability: float
+
+
+class VideoAnswer(BaseModel):
+    """What was found in a video. `filename`, `prediction` and `status` are a fixed contract."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
+
+    filename: str
+    prediction: Prediction
+    status: Literal["success"]
+    model: UsedModel
+    video: Video
+    faces: list[VideoFace]
+    timeline: list[TimelinePoint]
+
+
+def video_answer(report: VideoReport, info: ScorerInfo, filename: str) -> VideoAnswer:
+    """The report in the words of the API, under the name that the client gave."""
+    return VideoAnswer(
+        filename=filename,
+        prediction=Prediction(
+            label=report.label,
+            raw_score=report.raw_score,
+            confidence=report.confidence,
+            is_deepfake=report.is_deepfake,
+        ),
+        status="success",
+        model=UsedModel(name=info.model, sha256=info.weights_sha256, aggregate=report.aggregate),
+        video=Video(
+            duration_s=report.duration_s,
+            fps=report.fps,
+            width=report.width,
+            height=report.height,
+            frames_read=report.frames_read,
+            notes=list(report.notes),
+        ),
+        faces=[VideoFace(**asdict(face)) for face in report.faces],
+        timeline=[TimelinePoint(**asdict(point)) for point in report.timeline],
+    )
