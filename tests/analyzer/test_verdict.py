@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from analyzer.datatypes import (
+    Alert,
+    Box,
+    FaceCrop,
+    FaceKey,
+    NotScored,
+    Quality,
+    Score,
+    Verdict,
+    VerdictState,
+    WindowUpdate,
+)
+from analyzer.verdict import VerdictPolicy, VerdictRules
+
+KEY = FaceKey("cam", 1)
+STEP_S = 1 / 6
+"""The default face rate."""
+
+
+def _update(at_s: float, logit: float | None, filled: int = 16, key: FaceKey = KEY) -> WindowUpdate:
+    score = None
+    if logit is not None:
+        score = Score(key, 0, 0, None, at_s, at_s + 0.05, 0.5, logit, 16)
+    return WindowUpdate(key, filled, score)
+
+
+def _unfit(at_s: float, reason: NotScored = NotScored.BLURRED, key: FaceKey = KEY) -> FaceCrop:
+    return FaceCrop(key, 0, 0, None, at_s, Box(0, 0, 9, 9), Quality(reason, 40.0, 1.0, 100.0, 0.0), None)
+
+
+def _warm_up(policy: VerdictPolicy, start_s: float = 0.0) -> float:
+    """15 faces without a score; the time of the 16th."""
+    for i in range(15):
+        policy.on_update(_update(start_s + i * STEP_S, None, filled=i + 1), start_s + i * STEP_S)
+    return start_s + 15 * STEP_S
+
+
+def _play(
+    policy: VerdictPolicy, logits: Iterable[float] | Callable[[float], float], start_s: float, seconds: float = 0.0
+) -> list[tuple[float, Verdict | Alert]]:
+    """One full window after the other; what was told, and when."""
+    told: list[tuple[float, Verdict | Alert]] = []
+    values = [logits(i * STEP_S) for i in range(int(seconds / STEP_S))] if callable(logits) else list(logits)
+    for i, logit in enumerate(values):
+        at_s = start_s + i * STEP_S
+        told += [(at_s, event) for event in policy.on_update(_update(at_s, logit), at_s)]
+    return told
+
+
+def _states(told: list[tuple[float, Verdict | Alert]]) -> list[VerdictState]:
+    """In order, without repetitions."""
+    states: list[VerdictState] = []
+    for _, event in told:
+        if isinstance(event, Verdict) and (not states or states[-1] is not event.state):
+            states.append(event.state)
+    return states
+
+
+def _alerts(told: list[tuple[float, Verdict | Alert]]) -> list[tuple[float, Alert]]:
+    return [(at_s, event) for at_s, event in told if isinstance(event, Alert)]
+
+
+@pytest.fixture
+def policy() -> VerdictPolicy:
+    return VerdictPolicy(trained=True)
+
+
+def test_a_new_face_warms_up_face_by_face(policy: VerdictPolicy) -> None:
+    told = [policy.on_update(_update(i * STEP_S, None, filled=i + 1), i * STEP_S) for i in range(15)]
+    assert [[event.filled for event in events if isinstance(event, Verdict)] for events in told] == [
+        [i + 1] for i in range(15)
+    ]
+    assert all(isinstance(event, Verdict) and event.state is VerdictState.WARMING_UP for (event,) in told)
+
+
+def test_the_first_score_ends_the_warm_up(policy: VerdictPolicy) -> None:
+    start = _warm_up(policy)
+    (verdict,) = policy.on_update(_update(start, -2.0), start)
+    assert isinstance(verdict, Verdict)
+    assert (verdict.key, verdict.state, verdict.filled, verdict.at_s) == (KEY, VerdictState.CLEAR, 16, start)
+    assert verdict.fake_probability == pytest.approx(1 / (1 + math.exp(2.0)))
+
+
+def test_a_steady_real_face_is_told_once(policy: VerdictPolicy) -> None:
+    told = _play(policy, lambda _: -2.0, _warm_up(policy), seconds=60)
+    assert _states(told) == [VerdictState.CLEAR]
+    assert len(told) == 1
+    assert policy.concerned == frozenset()
+
+
+def test_a_steady_fake_raises_one_alert_after_the_hold_time(policy: VerdictPolicy) -> None:
+    start = _warm_up(policy)
+    told = _play(policy, lambda _: 3.0, start, seconds=60)
+    assert _states(told) == [VerdictState.SUSPICIOUS, VerdictState.ALERT]
+    ((at_s, alert),) = _alerts(told)
+    assert alert.raised
+    assert 3.0 <= at_s - start < 3.0 + 2 * STEP_S
+    assert alert.at_s == alert.started_at_s == at_s
+    assert policy.concerned == {KEY}
+
+
+def test_single_high_windows_raise_nothing(policy: VerdictPolicy) -> None:
+    told = _play(policy, [5.0 if i % 12 == 6 else -2.0 for i in range(600)], _warm_up(policy))
+    assert _alerts(told) == []
+    assert VerdictState.SUSPICIOUS not in _states(told)
+
+
+def test_an_extreme_window_counts_no_more_than_a_very_high_one() -> None:
+    told = []
+    for extreme in (8.0, 1e30, math.inf):
+        policy = VerdictPolicy(trained=True)
+        start = _warm_up(policy)
+        _play(policy, [-1.0] * 20 + [extreme] + [-1.0] * 5, start)
+        told.append(_play(policy, [-1.0] * 5, start + 26 * STEP_S))
+    assert told[0] == told[1] == told[2]
+
+
+def test_an_alert_is_cleared_after_low_scores_have_lasted(policy: VerdictPolicy) -> None:
+    start = _warm_up(policy)
+    _play(policy, lambda _: 3.0, start, seconds=10)
+    told = _play(policy, lambda _: -3.0, start + 10, seconds=20)
+    ((at_s, alert),) = _alerts(told)
+    assert not alert.raised
+    assert alert.started_at_s < alert.at_s == at_s
+    assert at_s - (start + 10) > 3.0
+    assert _states(told)[-1] is VerdictState.CLEAR
+
+
+def test_a_value_that_swings_around_a_threshold_changes_state_once(policy: VerdictPolicy) -> None:
+    told = _play(policy, lambda t: 0.04 * math.sin(7 * t), _warm_up(policy), seconds=60)
+    assert len(_states(told)) <= 2
+
+
+def test_a_moving_value_is_told_about_once_a_second(policy: VerdictPolicy) -> None:
+    start = _warm_up(policy)
+    told = _play(policy, lambda t: -2.5 + 0.15 * t, start, seconds=14)
+    times = [at_s for at_s, _ in told]
+    assert 8 <= len(times) <= 15
+    assert min(b - a for a, b in itertools.pairwise(times)) >= 1.0 - STEP_S
+
+
+def test_a_pause_longer_than_allowed_restarts_the_hold_time() -> None:
+    policy = VerdictPolicy(trained=True)
+    start = _warm_up(policy)
+    told = []
+    for i in range(10):  # 2.5 s high, then 1.2 s of nothing, and again
+        told += _play(policy, [4.0] * 15, start + i * 3.7)
+    assert _alerts(told) == []
+
+
+def test_what_is_not_a_number_changes_nothing(policy: VerdictPolicy) -> None:
+    start = _warm_up(policy)
+    told = _play(policy, [-2.0, *[math.nan] * 30, -2.0], start)
+    assert _states(told) == [VerdictState.CLEAR]
+    assert all(isinstance(event, Verdict) and event.fake_probability is not None for _, event in told)
+
+
+def test_a_first_score_that_is_not_a_number_leaves_the_face_warming_up(policy: VerdictPolicy) -> None:
+    start = _warm_up(policy)
+    (verdict,) = policy.on_update(_update(start, math.nan), start)
+    assert isinstance(verdict, Verdict)
+    assert (verdict.state, verdict.filled, verdict.fake_probability) == (VerdictState.WARMING_UP, 16, None)
+
+
+def test_an_emptied_window_warms_up_again_and_forgets_the_smoothed_value(policy: VerdictPolicy) -> None:
+    start = _warm_up(policy)
+    _play(policy, lambda _: 1.0, start, seconds=1)
+    (verdict,) = policy.on_update(_update(start + 5, None, filled=1), start + 5)
+    assert verdict == Verdict(KEY, VerdictState.WARMING_UP, None, 1, None, start + 5)
+    at_s = _warm_up(policy, start + 5)
+    (verdict,) = policy.on_update(_update(at_s, -3.0), at_s)
+    assert isinstance(verdict, Verdict)
+    assert verdict.fake_probability == pytest.approx(1 / (1 + math.exp(3.0)))
+
+
+def test_faces_between_two_strides_keep_the_state(policy: VerdictPolicy) -> None:
+    start = _warm_up(policy)
+    policy.on_update(_update(start, -2.0), start)
+    assert policy.on_update(_update(start + STEP_S, None), start + STEP_S) == []
+
+
+def test_a_short_blur_is_not_worth_a_word(policy: VerdictPolicy) -> None:
+    start = _warm_up(policy)
+    policy.on_update(_update(start, -2.0), start)
+    assert policy.on_unfit(_unfit(start + 0.2)) == []
+    assert policy.on_unfit(_unfit(start + 0.6)) == []
+    assert policy.on_update(_update(start + 0.8, -2.0), start + 0.8) == []
+
+
+def test_a_face_that_stays_unfit_is_not_scored_and_says_why(policy: VerdictPolicy) -> None:
+    start = _warm_up(policy)
+    policy.on_update(_update(start, -2.0), start)
+    told = [event for i in range(12) for event in policy.on_unfit(_unfit(start + i * STEP_S))]
+    (verdict,) = told
+    assert isinstance(verdict, Verdict)
+    assert (verdict.state, verdict.reason) == (VerdictState.NOT_SCORED, NotScored.BLURRED)
+    (back,) = policy.on_update(_update(start + 3, -2.0), start + 3)
+    assert isinstance(back, Verdict)
+    assert back.state is VerdictState.CLEAR
+
+
+def test_two_reasons_that_alternate_do_not_flicker(policy: VerdictPolicy) -> None:
+    reasons = [NotScored.BLURRED, NotScored.DARK]
+    told = [event for i in range(60) for event in policy.on_unfit(_unfit(i * 0.1, reasons[i % 2]))]
+    assert len(told) <= 6 / 0.5 + 1
+
+
+def test_without_trained_weights_nothing_else_is_ever_said() -> None:
+    policy = VerdictPolicy(trained=False)
+    told: list[Verdict | Alert] = []
+    for i in range(60):
+        told += policy.on_update(_update(i * STEP_S, None, filled=min(i + 1, 16)), i * STEP_S)
+        told += policy.on_unfit(_unfit(i * STEP_S + 0.01))
+        told += policy.tick(i * STEP_S + 0.02)
+    told += policy.tick(1000.0)
+    assert [(event.state, event.reason) for event in told if isinstance(event, Verdict)] == [
+        (VerdictState.NOT_SCORED, NotScored.NO_WEIGHTS)
+    ]
+
+
+def test_a_face_without_a_new_picture_is_stale_and_told_once(policy: VerdictPolicy) -> None:
+    start = _warm_up(policy)
+    policy.on_update(_update(start, -2.0), start)
+    assert policy.tick(start + 1.0) == []
+    (verdict,) = policy.tick(start + 1.6)
+    assert isinstance(verdict, Verdict)
+    assert (verdict.state, verdict.reason) == (VerdictState.NOT_SCORED, NotScored.STALE)
+    assert policy.tick(start + 5) == []
+
+
+def test_an_alert_outlives_a_short_loss_and_is_dropped_after_a_long_one(policy: VerdictPolicy) -> None:
+    start = _warm_up(policy)
+    _play(policy, lambda _: 3.0, start, seconds=10)
+    last = start + 10 - STEP_S
+    assert not any(isinstance(event, Alert) for event in policy.tick(last + 25))
+    (alert,) = policy.tick(last + 31)
+    assert isinstance(alert, Alert)
+    assert not alert.raised
+    assert policy.tick(last + 40) == []
+
+
+def test_the_end_of_a_face_ends_its_alert(policy: VerdictPolicy) -> None:
+    start = _warm_up(policy)
+    _play(policy, lambda _: 3.0, start, seconds=10)
+    (alert,) = policy.on_ended(KEY)
+    assert isinstance(alert, Alert)
+    assert not alert.raised
+    assert policy.on_ended(KEY) == []
+    assert policy.concerned == frozenset()
+    assert policy.tick(1e6) == []
+
+
+def test_the_end_of_a_quiet_or_unknown_face_needs_no_word(policy: VerdictPolicy) -> None:
+    _warm_up(policy)
+    assert policy.on_ended(KEY) == []
+    assert policy.on_ended(FaceKey("nobody", 7)) == []
+
+
+def test_faces_are_judged_each_for_itself(policy: VerdictPolicy) -> None:
+    other = FaceKey("cam", 2)
+    start = _warm_up(policy)
+    _play(policy, lambda _: 3.0, start, seconds=10)
+    policy.on_update(_update(start, -3.0, key=other), start)
+    assert policy.concerned == {KEY}
+
+
+def test_time_that_jumps_back_or_far_ahead_breaks_nothing(policy: VerdictPolicy) -> None:
+    start = _warm_up(policy)
+    for at_s in (start, start - 1e6, start + 1e9, start):
+        for event in policy.on_update(_update(at_s, -2.0), at_s):
+            assert isinstance(event, Verdict)
+            assert event.fake_probability == pytest.approx(1 / (1 + math.exp(2.0)))
+
+
+def test_the_same_series_always_tells_the_same() -> None:
+    series = [math.sin(i * i) * 6 for i in range(500)]
+    first, second = (_play(VerdictPolicy(trained=True), series, 0.0) for _ in range(2))
+    assert first == second
+
+
+def test_thresholds_are_entered_higher_than_they_are_left() -> None:
+    rules = VerdictRules()
+    assert rules.uncertain_exit < rules.uncertain_enter <= rules.suspicious_exit < rules.suspicious_enter == 0.5
+    assert rules.alert_exit < rules.alert_enter
