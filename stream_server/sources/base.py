@@ -15,8 +15,8 @@ from typing import Final, Protocol, TypeAlias
 from analyzer.datatypes import Frame
 from analyzer.errors import SourceErrorKind
 
-STALLED_AFTER_S: Final = 5.0
-"""Connected, but no frame for so long: the stream is shown as stalled."""
+STALLED_AFTER_S: Final = 4.0
+"""Connected, but no frame for so long: shown as stalled. With a look each second that is said within 5 s."""
 
 
 class StreamState(StrEnum):

@@ -148,12 +148,12 @@ class RTSPSource(ThreadSource):
         # a file over HTTP has an end; HLS comes in bursts of whole segments
         pacer = Pacer() if self.kind == "http" and (container.duration or container.format.name == "hls") else None
         newest_s = time.monotonic()
-        frames: list[VideoFrame] | None = []
+        undecodable = False
         fresh = True
         try:
             for packet in self._packets(container, stream):
-                if packet is not None:
-                    frames = _decode(packet)
+                frames = [] if packet is None else _decode(packet)
+                undecodable = frames is None if packet is not None else undecodable
                 for frame in frames or ():
                     if pacer is not None and frame.time is not None:
                         self._stopping.wait(pacer.wait_s(frame.time, time.monotonic()))
@@ -161,7 +161,7 @@ class RTSPSource(ThreadSource):
                         self._begin()
                         fresh = False
                     newest_s = self._deliver(frame, frame.time, codec, fps)
-                self._mind_the_gap(time.monotonic() - newest_s, undecodable=frames is None)
+                self._mind_the_gap(time.monotonic() - newest_s, undecodable=undecodable)
         except FFmpegError as error:
             raise explain_read(error) from None
         return SourceError(SourceErrorKind.NO_MEDIA, "the other side ended the stream")
