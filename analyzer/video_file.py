@@ -73,22 +73,23 @@ class MediaClock:
     def __init__(self, fps: float) -> None:
         self._step_s = 1 / fps
         self._at_s: float | None = None
-        self._shift_s = 0.0
+        self._shift_s: float | None = None
+        """What is added to a timestamp; None until the first one."""
 
     def tick(self, pts_s: float | None) -> float:
         """The media time of the next frame, whose timestamp in seconds is `pts_s`."""
-        if self._at_s is None:
-            self._shift_s = -pts_s if pts_s is not None else 0.0
-            self._at_s = 0.0
-            return self._at_s
-        expected = self._at_s + self._step_s
-        claimed = None if pts_s is None else pts_s + self._shift_s
-        if claimed is None or not 0 < claimed - self._at_s <= MAX_LEAP_S:
-            claimed = expected
-            if pts_s is not None:
-                self._shift_s = expected - pts_s
-        self._at_s = claimed
-        return claimed
+        at_s = 0.0 if self._at_s is None else self._at_s + self._step_s
+        if pts_s is not None and math.isfinite(pts_s):
+            if (
+                self._at_s is not None
+                and self._shift_s is not None
+                and 0 < pts_s + self._shift_s - self._at_s <= MAX_LEAP_S
+            ):
+                at_s = pts_s + self._shift_s
+            else:
+                self._shift_s = at_s - pts_s
+        self._at_s = at_s
+        return at_s
 
 
 class VideoFile:
