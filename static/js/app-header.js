@@ -1,9 +1,6 @@
 /** @import { Context } from "./types.js" */
 import { h, icon, setAttribute, setIcon, setText } from "./dom.js";
-import { counted } from "./format.js";
-
-/** A regained connection is worth a word for as long as it takes to look up. */
-const REGAINED_MS = 6000;
+import { connectionWords, counted } from "./format.js";
 
 /**
  * What the header's buttons do.
@@ -90,19 +87,6 @@ export class AppHeader extends HTMLElement {
     setAttribute(this.#share, "data-sharing", share.phase);
     setAttribute(this.#share, "title", share.streamId ? `Sharing your camera as ${share.streamId}` : null);
   }
-}
-
-/**
- * @param {import("./types.js").Connection} connection
- * @param {number} nowMs
- */
-export function connectionWords(connection, nowMs) {
-  if (connection.state === "connected") {
-    return connection.regained && nowMs - connection.sinceMs < REGAINED_MS ? "Connection regained" : "Connected";
-  }
-  if (connection.state === "connecting") return "Connecting…";
-  const left = Math.ceil(((connection.retryAtMs ?? nowMs) - nowMs) / 1000);
-  return left > 0 ? `Connection lost, retrying in ${left} s` : "Connection lost, retrying…";
 }
 
 /**

@@ -16,6 +16,8 @@ const LABEL_TEXT = "#f4f7fa";
 const LABEL_HEIGHT = 19;
 const FONT = "600 11.5px system-ui, sans-serif";
 
+/** @typedef {{ left: number, top: number, width: number, height: number }} Rect */
+
 /**
  * Where the picture lies in the canvas: as large as fits, in the middle. x, y of its corner and its scale.
  *
@@ -56,25 +58,56 @@ export function boxLabel(face, record) {
  */
 export function drawFaceBoxes(draw, header, room, record) {
   const place = contain(header, room);
+  /** @type {Rect[]} */
+  const taken = [];
   for (const face of header.faces) {
     const { text, tone } = boxLabel(face, record);
     const [x, y, width, height] = face.box;
-    const left = place.x + x * place.scale;
-    const top = place.y + y * place.scale;
-    drawBrackets(draw, left, top, width * place.scale, height * place.scale, tone);
-    drawLabel(draw, text, tone, left, top, room);
+    const box = { left: place.x + x * place.scale, top: place.y + y * place.scale, width: width * place.scale, height: height * place.scale };
+    drawBrackets(draw, box, tone);
+    draw.font = FONT;
+    const label = labelPlace(box, draw.measureText(text).width + 26, room, taken);
+    taken.push(label);
+    drawLabel(draw, text, tone, label);
   }
 }
 
 /**
+ * Where a label goes: above its box, below it, or further up, wherever it covers no other label.
+ *
+ * @param {Rect} box
+ * @param {number} width of the label
+ * @param {{ width: number, height: number }} room
+ * @param {readonly Rect[]} taken
+ * @returns {Rect}
+ */
+export function labelPlace(box, width, room, taken) {
+  const left = Math.max(2, Math.min(box.left, room.width - width - 2));
+  const above = box.top - LABEL_HEIGHT - 4;
+  const wishes = [above, box.top + box.height + 4, above - LABEL_HEIGHT - 2, box.top + box.height + LABEL_HEIGHT + 6, above];
+  /** @type {Rect} */
+  let label = { left, top: 0, width, height: LABEL_HEIGHT };
+  for (const wish of wishes) {
+    label = { ...label, top: Math.max(2, Math.min(wish, room.height - LABEL_HEIGHT - 2)) };
+    if (!taken.some((other) => overlap(label, other))) break;
+  }
+  return label;
+}
+
+/**
+ * @param {Rect} a
+ * @param {Rect} b
+ */
+function overlap(a, b) {
+  return a.left < b.left + b.width && b.left < a.left + a.width && a.top < b.top + b.height && b.top < a.top + a.height;
+}
+
+/**
  * @param {CanvasRenderingContext2D} draw
- * @param {number} left
- * @param {number} top
- * @param {number} width
- * @param {number} height
+ * @param {Rect} box
  * @param {Tone} tone
  */
-function drawBrackets(draw, left, top, width, height, tone) {
+function drawBrackets(draw, { left, top, width, height }, tone) {
   const arm = Math.max(6, Math.min(width, height) * 0.22);
   const [right, bottom] = [left + width, top + height];
   draw.lineJoin = "round";
@@ -104,15 +137,9 @@ function drawBrackets(draw, left, top, width, height, tone) {
  * @param {CanvasRenderingContext2D} draw
  * @param {string} text
  * @param {Tone} tone
- * @param {number} boxLeft
- * @param {number} boxTop
- * @param {{ width: number, height: number }} room
+ * @param {Rect} place
  */
-function drawLabel(draw, text, tone, boxLeft, boxTop, room) {
-  draw.font = FONT;
-  const width = draw.measureText(text).width + 26;
-  const left = Math.max(2, Math.min(boxLeft, room.width - width - 2));
-  const top = Math.max(2, Math.min(boxTop - LABEL_HEIGHT - 4, room.height - LABEL_HEIGHT - 2));
+function drawLabel(draw, text, tone, { left, top, width }) {
   draw.fillStyle = LABEL_GROUND;
   draw.beginPath();
   draw.roundRect(left, top, width, LABEL_HEIGHT, 4);

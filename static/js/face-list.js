@@ -1,6 +1,6 @@
 /** @import { FaceRecord } from "./stream-record.js" */
 import { h, icon, setAttribute, setIcon, setText } from "./dom.js";
-import { SCORE_MEANING, percent, verdictView } from "./format.js";
+import { SCORE_MEANING, capital, percent, verdictView } from "./format.js";
 import { faceLine } from "./palette.js";
 
 /** @typedef {{ row: HTMLLIElement, key: HTMLElement, shape: SVGSVGElement, verdict: HTMLElement, score: HTMLElement }} Row */
@@ -8,7 +8,7 @@ import { faceLine } from "./palette.js";
 /** `<face-list>`: every face of a stream with its own verdict and score, the most suspicious first. */
 export class FaceList extends HTMLElement {
   #list = h("ul");
-  #empty = h("p", { class: "muted" }, "No face in the picture");
+  #empty = h("p", { class: "muted" });
   /** @type {Map<number, Row>} */
   #rows = new Map();
 
@@ -21,8 +21,11 @@ export class FaceList extends HTMLElement {
     this.append(this.#list, this.#empty);
   }
 
-  /** @param {readonly FaceRecord[]} faces */
-  show(faces) {
+  /**
+   * @param {readonly FaceRecord[]} faces
+   * @param {string} otherwise what stands there without any
+   */
+  show(faces, otherwise) {
     const present = new Set(faces.map((face) => face.faceId));
     for (const [faceId, { row }] of this.#rows) {
       if (present.has(faceId)) continue;
@@ -34,6 +37,7 @@ export class FaceList extends HTMLElement {
       fill(row, face);
       if (this.#list.children[index] !== row.row) this.#list.insertBefore(row.row, this.#list.children[index] ?? null);
     }
+    setText(this.#empty, otherwise);
     this.#empty.hidden = faces.length > 0;
   }
 
@@ -60,7 +64,7 @@ function fill(row, face) {
   const waiting = face.seen?.quality.reason ? `Not scored: ${face.seen.quality.reason}` : "Seen";
   setAttribute(row.row, "data-tone", view.tone);
   setIcon(row.shape, view.icon);
-  setText(row.verdict, view.state === "none" ? waiting : view.words);
+  setText(row.verdict, view.state === "none" ? waiting : view.tone === "clear" ? capital(view.short) : view.words);
   const scored = view.rank >= 3 ? (face.score?.fake_probability ?? face.verdict?.fake_probability) : null;
   setText(row.score, scored === null || scored === undefined ? "" : percent(scored));
 }

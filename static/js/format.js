@@ -1,4 +1,4 @@
-/** @import { StreamMessage, VerdictMessage, VerdictView, Tone } from "./types.js" */
+/** @import { Connection, StatsMessage, StreamMessage, VerdictMessage, VerdictView, Tone } from "./types.js" */
 
 /** Scores at or above look manipulated: the network's operating point. */
 export const THRESHOLD = 0.5;
@@ -41,7 +41,7 @@ export const NO_VERDICT = {
  * @returns {VerdictView}
  */
 export function verdictView(verdict) {
-  const known = verdict && VERDICTS[verdict.state];
+  const known = verdict && Object.hasOwn(VERDICTS, verdict.state) ? VERDICTS[verdict.state] : undefined;
   if (!verdict || !known) return NO_VERDICT;
   if (verdict.state === "warming up") {
     const filled = `warming up ${verdict.filled}/16`;
@@ -61,8 +61,8 @@ const ERRORS = {
   auth: "wrong user name or password",
   unreachable: "host cannot be reached",
   tls: "no secure connection",
-  not_found: "no such stream on the host",
-  no_media: "connected, but no picture comes",
+  "not found": "no such stream on the host",
+  "no media": "connected, but no picture comes",
   codec: "video format not supported",
   forbidden: "address not allowed",
 };
@@ -106,7 +106,6 @@ export function streamFacts(stream) {
   const facts = [KINDS[stream.kind] ?? stream.kind];
   if (stream.width && stream.height) facts.push(`${stream.width} × ${stream.height}`);
   if (stream.fps) facts.push(`${Math.round(stream.fps)} fps`);
-  if (stream.codec) facts.push(stream.codec.toUpperCase());
   return facts.join(" · ");
 }
 
@@ -184,4 +183,53 @@ export function videoVerdict(isDeepfake) {
 /** @param {string} text */
 export function capital(text) {
   return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** A regained connection is worth a word for as long as it takes to look up. */
+const REGAINED_MS = 6000;
+
+/**
+ * How the page stands with the server.
+ *
+ * @param {Connection} connection
+ * @param {number} nowMs
+ */
+export function connectionWords(connection, nowMs) {
+  if (connection.state === "connected") {
+    return connection.regained && nowMs - connection.sinceMs < REGAINED_MS ? "Connection regained" : "Connected";
+  }
+  if (connection.state === "connecting") return "Connecting…";
+  const left = Math.ceil(((connection.retryAtMs ?? nowMs) - nowMs) / 1000);
+  return left > 0 ? `Connection lost, retrying in ${left} s` : "Connection lost, retrying…";
+}
+
+/**
+ * What "degraded" means; the server names the model "none" or says so when no weights were found.
+ *
+ * @param {string} model
+ */
+export function degradedWords(model) {
+  if (/no trained weights|none|untrained/i.test(model)) {
+    return "No trained weights: faces are found and followed, but nothing is scored. Put a weights file and its card into weights/ and restart the server.";
+  }
+  return "The server is degraded: a part of it has stopped. Scores may be missing or late; see the server's log and /health.";
+}
+
+/**
+ * How much was dropped, and why.
+ *
+ * @param {StatsMessage | null} stats
+ * @returns {[string, string]} the sum, and its causes
+ */
+export function droppedWords(stats) {
+  if (!stats) return ["", ""];
+  const causes = Object.entries(stats.dropped).filter(([, count]) => count > 0);
+  const sum = causes.reduce((total, [, count]) => total + count, 0);
+  return [sum.toLocaleString("en"), causes.map(([cause, count]) => `${cause} ${count.toLocaleString("en")}`).join(", ")];
+}
+
+/** @param {Record<string, number>} reasons */
+export function notScoredWords(reasons) {
+  const words = Object.entries(reasons).filter(([, count]) => count > 0).map(([reason, count]) => `${count} ${reason}`);
+  return words.join(", ") || "none";
 }

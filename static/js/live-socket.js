@@ -35,7 +35,6 @@ export class LiveSocket {
   /** @type {WebSocket | null} */
   #socket = null;
   #attempt = 0;
-  #everConnected = false;
   #closed = false;
   /** @type {number | null} */
   #retryTimer = null;
@@ -71,9 +70,6 @@ export class LiveSocket {
   }
 
   #connect() {
-    if (!this.#everConnected && this.#attempt === 0) {
-      this.#store.setConnection({ state: "connecting", retryAtMs: null, regained: false, sinceMs: this.#host.nowMs() });
-    }
     const socket = this.#host.open(this.#url);
     this.#socket = socket;
     this.#watchSilence(OPEN_TIMEOUT_MS);
@@ -98,9 +94,11 @@ export class LiveSocket {
     this.#store.apply(message);
     if (message.type === "hello") {
       this.#attempt = 0;
-      const regained = this.#everConnected;
-      this.#store.setConnection({ state: "connected", retryAtMs: null, regained, sinceMs: this.#host.nowMs() });
-      this.#everConnected = true;
+      // a greeting in mid-connection only means that the server dropped messages for a slow page
+      const regained = this.#store.connection.state === "lost";
+      if (this.#store.connection.state !== "connected") {
+        this.#store.setConnection({ state: "connected", retryAtMs: null, regained, sinceMs: this.#host.nowMs() });
+      }
     }
   }
 

@@ -1,5 +1,6 @@
 /** @import { Context } from "./types.js" */
 import { h, icon } from "./dom.js";
+import { degradedWords } from "./format.js";
 
 /** `<notice-list>`: what the operator must know and no card can tell, with the webcam's troubles and missing weights first. */
 export class NoticeList extends HTMLElement {
@@ -44,18 +45,6 @@ export class NoticeList extends HTMLElement {
       this.append(notice(tone, text, "notice", () => store.dismiss(id)));
     }
   }
-}
-
-/**
- * What "degraded" means; the server names the model "none" or says so when no weights were found.
- *
- * @param {string} model
- */
-export function degradedWords(model) {
-  if (/no trained weights|none|untrained/i.test(model)) {
-    return "No trained weights: faces are found and followed, but nothing is scored. Put a weights file and its card into weights/ and restart the server.";
-  }
-  return "The server is degraded: a part of it has stopped. Scores may be missing or late; see the server's log and /health.";
 }
 
 /**

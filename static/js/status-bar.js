@@ -1,6 +1,6 @@
-/** @import { Context, StatsMessage } from "./types.js" */
+/** @import { Context } from "./types.js" */
 import { h, setText } from "./dom.js";
-import { counted, milliseconds } from "./format.js";
+import { counted, droppedWords, milliseconds } from "./format.js";
 
 /** `<status-bar>`: what computes, with which network, how fast, and what had to be dropped. */
 export class StatusBar extends HTMLElement {
@@ -43,17 +43,6 @@ export class StatusBar extends HTMLElement {
     dropped.show(...droppedWords(stats));
     viewers.show(stats ? String(stats.viewers) : "");
   }
-}
-
-/**
- * @param {StatsMessage | null} stats
- * @returns {[string, string]} the sum, and its causes
- */
-export function droppedWords(stats) {
-  if (!stats) return ["", ""];
-  const causes = Object.entries(stats.dropped).filter(([, count]) => count > 0);
-  const sum = causes.reduce((total, [, count]) => total + count, 0);
-  return [sum.toLocaleString("en"), causes.map(([cause, count]) => `${cause} ${count.toLocaleString("en")}`).join(", ")];
 }
 
 /**

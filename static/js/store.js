@@ -184,10 +184,9 @@ export class Store {
     for (const message of hello.faces) this.#streams.get(message.stream_id)?.applyFaces(message);
     for (const message of hello.verdicts) this.#streams.get(message.stream_id)?.applyVerdict(message);
     for (const message of hello.scores) this.#streams.get(message.stream_id)?.applyScore(message);
-    const raised = hello.alerts.filter((alert) => alert.raised);
-    const current = new Set(raised.map((alert) => alertKey(alert)));
-    this.#alerts = this.#alerts.filter((alert) => !current.has(alertKey(alert))).map((alert) => ({ ...alert, over: true }));
-    for (const alert of raised) this.#alerts.push({ ...alert, over: false });
+    const told = new Set(hello.alerts.map((alert) => alertKey(alert)));
+    this.#alerts = this.#alerts.filter((alert) => !told.has(alertKey(alert))).map((alert) => ({ ...alert, over: true }));
+    for (const alert of hello.alerts) this.#alerts.push({ ...alert, over: !alert.raised });
     for (const topic of ["server", "stats", "streams", "alerts"]) this.#notify(topic);
     for (const streamId of this.#streams.keys()) this.#notify(`stream:${streamId}`);
   }

@@ -31,11 +31,13 @@ export class StreamCard extends HTMLElement {
   #verdictWords = h("span", { "data-testid": "verdict" });
   #verdictFace = h("span", { class: "verdict-face" });
   #score = h("span", { class: "score", "data-testid": "score", title: SCORE_MEANING });
+  #scoreName = h("span", { class: "visually-hidden" });
   #verdict = h(
     "div",
     { class: "verdict" },
     this.#verdictShape,
     h("div", { class: "verdict-words" }, this.#verdictWords, this.#verdictFace),
+    this.#scoreName,
     this.#score,
   );
   #freshness = h("span", { "data-testid": "freshness" });
@@ -129,12 +131,14 @@ export class StreamCard extends HTMLElement {
   #render() {
     const record = this.#context.store.stream(this.#streamId);
     if (!record) return;
-    const faces = record.faces();
+    // what was said of a face no longer holds when no picture of it comes
+    const live = record.info.state === "live" && this.#context.store.connection.state === "connected";
+    const faces = live ? record.faces() : [];
     this.#renderState(record.info);
-    this.#renderVerdict(record.info, record.standing(), faces.length);
+    this.#renderVerdict(live, record.standing(), faces.length);
     this.#renderFreshness(record);
     this.#renderShare();
-    this.#faces.show(faces);
+    this.#faces.show(faces, live ? "No face in the picture" : "Faces are listed while the stream is live");
     this.#picture.redraw();
   }
 
@@ -150,17 +154,16 @@ export class StreamCard extends HTMLElement {
     setText(this.#veil, state.detail);
     this.#veil.hidden = state.detail === "";
     setText(this.#facts, streamFacts(info));
-    setAttribute(this.#facts, "title", info.url);
+    setAttribute(this.#facts, "title", [info.url, info.codec?.toUpperCase()].filter(Boolean).join(" · "));
     this.#picture.want(!away && info.state !== "ended");
   }
 
   /**
-   * @param {StreamMessage} info
+   * @param {boolean} live
    * @param {FaceRecord | null} face
    * @param {number} count
    */
-  #renderVerdict(info, face, count) {
-    const live = info.state === "live" || info.state === "stalled";
+  #renderVerdict(live, face, count) {
     const view = live ? verdictView(face?.verdict ?? null) : { ...NO_VERDICT, words: "No verdict" };
     const scored = view.rank >= 3 ? (face?.score?.fake_probability ?? face?.verdict?.fake_probability ?? null) : null;
     const words = view.state === "none" && face?.seen?.quality.reason ? `Not scored: ${face.seen.quality.reason}` : view.words;
@@ -168,9 +171,10 @@ export class StreamCard extends HTMLElement {
     setAttribute(this.#verdictWords, "data-verdict", view.state);
     setIcon(this.#verdictShape, view.icon);
     setText(this.#verdictWords, words);
-    setText(this.#verdictFace, face && live ? `Face ${face.faceId}${count > 1 ? ` of ${count}, the most suspicious` : ""}` : "");
+    setText(this.#verdictFace, face && live && count > 1 ? `Face ${face.faceId}, the most suspicious of ${count}` : "");
     setText(this.#score, scored === null ? "" : percent(scored));
     setAttribute(this.#score, "data-value", scored);
+    setText(this.#scoreName, scored === null ? "" : "Score");
     setAttribute(this.#picture, "aria-label", `Live picture of ${this.#streamId}, ${counted(live ? count : 0, "face")}. ${words}.`);
   }
 

@@ -1,5 +1,5 @@
-/** What the server takes as a stream's name. */
-const PATTERN = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}";
+/** What the server takes as a stream's name; browsers read patterns with the `v` flag, which wants the last dash escaped. */
+const PATTERN = "[A-Za-z0-9][A-Za-z0-9._\\-]{0,63}";
 
 /** Attributes of an input for a stream's name. */
 export const STREAM_ID_INPUT = {

@@ -1,8 +1,9 @@
-/** @import { TimelinePoint, VideoReport } from "./types.js" */
+/** @import { VideoReport } from "./types.js" */
 import { drawFaceLines, drawGrid, makePlot } from "./chart-drawing.js";
 import { ChartElement } from "./chart-element.js";
 import { setAttribute } from "./dom.js";
 import { THRESHOLD, counted, duration, percent } from "./format.js";
+import { timelineLines } from "./timeline-lines.js";
 
 /** Arrow keys cross a video in so many steps. */
 const KEY_STEPS = 100;
@@ -54,27 +55,6 @@ export class TimelineChart extends ChartElement {
     const values = found.map(({ faceId, p }) => `face ${faceId} ${percent(p)}`).join(", ");
     return { at, found, words: `At ${duration(at)}: ${values || "not scored"}` };
   }
-}
-
-/**
- * Each window becomes a point at its middle; windows that neither overlap nor touch are not joined.
- *
- * @param {readonly TimelinePoint[]} timeline
- */
-export function timelineLines(timeline) {
-  /** @type {Map<number, { at: number, p: number, reach: number }[][]>} */
-  const faces = new Map();
-  /** @type {Map<number, number>} */
-  const ends = new Map();
-  for (const window of [...timeline].sort((a, b) => a.start_s - b.start_s)) {
-    const lines = faces.get(window.face_id) ?? [];
-    if (window.start_s > (ends.get(window.face_id) ?? -Infinity)) lines.push([]);
-    const reach = Math.max(0.05, (window.end_s - window.start_s) / 2);
-    lines.at(-1)?.push({ at: (window.start_s + window.end_s) / 2, p: window.fake_probability, reach });
-    faces.set(window.face_id, lines);
-    ends.set(window.face_id, window.end_s);
-  }
-  return faces;
 }
 
 customElements.define("timeline-chart", TimelineChart);

@@ -1,6 +1,6 @@
 /** @import { Context, Upload, VideoReport } from "./types.js" */
 import { h, icon, setAttribute, setText } from "./dom.js";
-import { SCORE_MEANING, bytes, duration, percent, videoVerdict } from "./format.js";
+import { SCORE_MEANING, bytes, duration, notScoredWords, percent, videoVerdict } from "./format.js";
 import { TimelineChart } from "./timeline-chart.js";
 
 const CONFIDENCE_MEANING = "How clearly the score falls to one side, from 50 % (undecided) to 100 %. It does not say how often the network is right.";
@@ -78,6 +78,7 @@ function result(report) {
         h("span", { "data-testid": "upload-verdict" }, words),
         h("span", { class: "verdict-face", title: CONFIDENCE_MEANING }, `Confidence ${percent(prediction.confidence)}`),
       ),
+      h("span", { class: "visually-hidden" }, "Score"),
       h("span", { class: "score", title: SCORE_MEANING, "data-testid": "upload-score", "data-value": prediction.raw_score }, percent(prediction.raw_score)),
     ),
     new TimelineChart(report),
@@ -111,12 +112,6 @@ function faceTable(report) {
     { class: "table-scroll", tabindex: 0, role: "region", "aria-label": `Faces in ${report.filename}` },
     h("table", {}, h("thead", {}, h("tr", {}, ...heads)), h("tbody", {}, ...rows)),
   );
-}
-
-/** @param {Record<string, number>} reasons */
-export function notScoredWords(reasons) {
-  const words = Object.entries(reasons).filter(([, count]) => count > 0).map(([reason, count]) => `${count} ${reason}`);
-  return words.join(", ") || "none";
 }
 
 customElements.define("upload-item", UploadItem);

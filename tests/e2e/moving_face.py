@@ -46,9 +46,9 @@ def _corner(step: int, place: int, count: int) -> tuple[int, int]:
 @cache
 def _jpeg(step: int, count: int) -> bytes:
     width, height = FRAME_SIZE
-    rows = np.linspace(96, 44, height)[:, None, None]
-    frame: npt.NDArray[np.uint8] = np.broadcast_to(rows * np.array([0.9, 1.0, 1.15]), (height, width, 3)).astype(np.uint8)
     astronaut: npt.NDArray[np.uint8] = data.astronaut()
+    ground = cv2.resize(astronaut[:288], FRAME_SIZE)
+    frame = (cv2.GaussianBlur(ground, (0, 0), 24) * 0.6).astype(np.uint8)
     x, y, cut_width, cut_height = _CUT
     person = astronaut[y : y + cut_height, x : x + cut_width]
     if count > 1:

@@ -22,9 +22,10 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tests.e2e.moving_face import FRAME_SIZE, MovingFace
@@ -61,7 +62,9 @@ STATES = (
     Role("far-too-small", verdicts=(("not scored", None, "too small"),)),
     Role("yard-connecting", state="connecting", verdicts=()),
     Role("hall-stalled", state="stalled", message="no new picture for 6 s", verdicts=(CLEAR,)),
-    Role("roof-lost", state="lost", error_kind="auth", message="wrong user name or password", retry_in_s=30, verdicts=()),
+    Role(
+        "roof-lost", state="lost", error_kind="auth", message="wrong user name or password", retry_in_s=30, verdicts=()
+    ),
     Role("demo-ended", kind="file", state="ended", verdicts=()),
 )
 CASTS: dict[str, tuple[Role, ...]] = {
@@ -97,6 +100,11 @@ class Stage:
     live: set[WebSocket] = field(default_factory=set)
     views: set[WebSocket] = field(default_factory=set)
     tick: int = 0
+    closing: bool = False
+
+    def holds(self, progress: float) -> bool:
+        stop = self.script.upload_stops_at
+        return stop is not None and progress > stop and not self.closing
 
     async def send(self, message: Json) -> None:
         text = json.dumps({"v": 1, **message})
@@ -143,7 +151,15 @@ class Stage:
         rest: Json = {"viewers": len(self.live), "scores_total": self.tick * 5, "scores_per_s": 61.4, "dropped": drops}
         latency = {"p50": 96.0, "p95": 214.0}
         who = {"device": "cpu", "model": self.script.model, "status": self.script.status}
-        return {"type": "stats", "at": time.time(), **who, "streams": len(self.script.cast), "latency_ms": latency, "queues": {}, **rest}
+        return {
+            "type": "stats",
+            "at": time.time(),
+            **who,
+            "streams": len(self.script.cast),
+            "latency_ms": latency,
+            "queues": {},
+            **rest,
+        }
 
     def hello(self) -> Json:
         now = time.time()
@@ -159,7 +175,12 @@ class Stage:
             for face_id, (state, _, _) in enumerate(role.verdicts, start=1)
             if state == "alert"
         ]
-        about = {"server": {"name": "deepfake-monitor", "version": "scripted"}, "at": now, "device": "cpu", "model": self.script.model}
+        about = {
+            "server": {"name": "deepfake-monitor", "version": "scripted"},
+            "at": now,
+            "device": "cpu",
+            "model": self.script.model,
+        }
         told: Json = {"faces": [], "scores": [], "verdicts": verdicts, "alerts": alerts, "stats": self.stats()}
         return {"v": 1, "type": "hello", **about, "streams": [stream_message(role) for role in roles], **told}
 
@@ -172,20 +193,37 @@ def wobble(score: float, at: float) -> float:
 def stream_message(role: Role, state: str | None = None) -> Json:
     url = None if role.kind == "webrtc" else f"rtsp://viewer:***@192.0.2.7/{role.stream_id}"
     known = role.state in ("live", "stalled")
-    size = {"width": 1280, "height": 720, "codec": "h264", "fps": 25.0} if known else dict.fromkeys(("width", "height", "codec", "fps"))
+    size = (
+        {"width": 1280, "height": 720, "codec": "h264", "fps": 25.0}
+        if known
+        else dict.fromkeys(("width", "height", "codec", "fps"))
+    )
     why = {"error_kind": role.error_kind, "message": role.message, "retry_in_s": role.retry_in_s}
     who = {"stream_id": role.stream_id, "kind": role.kind, "url": url, "state": state or role.state}
     return {"type": "stream", **who, **why, **size, "generation": 1, "at": time.time()}
 
 
 def score_message(role: Role, face_id: int, p: float, now: float) -> Json:
-    numbers = {"fake_probability": p, "logit": math.log(p / (1 - p)), "window": 16, "latency_ms": 90 + 30 * p, "stream_fake_probability": p}
+    numbers = {
+        "fake_probability": p,
+        "logit": math.log(p / (1 - p)),
+        "window": 16,
+        "latency_ms": 90 + 30 * p,
+        "stream_fake_probability": p,
+    }
     where = {"stream_id": role.stream_id, "face_id": face_id, "generation": 1, "frame_index": 0}
     return {"type": "score", **where, "face_at": now - 0.1, "scored_at": now, **numbers}
 
 
-def verdict_message(role: Role, face_id: int, state: str, score: float | None, reason: str | None, filled: int, now: float) -> Json:
-    what = {"state": state, "reason": reason, "filled": filled if state == "warming up" else 16, "fake_probability": score}
+def verdict_message(
+    role: Role, face_id: int, state: str, score: float | None, reason: str | None, filled: int, now: float
+) -> Json:
+    what = {
+        "state": state,
+        "reason": reason,
+        "filled": filled if state == "warming up" else 16,
+        "fake_probability": score,
+    }
     return {"type": "verdict", "stream_id": role.stream_id, "face_id": face_id, **what, "at": now}
 
 
@@ -202,15 +240,40 @@ def error(told: tuple[int, str, str]) -> Response:
 def report(filename: str, *, looks_manipulated: bool) -> Json:
     base = 0.87 if looks_manipulated else 0.06
     timeline = [
-        {"face_id": face_id, "start_s": index * 0.5, "end_s": index * 0.5 + 2.6, "fake_probability": wobble(level, index / 2)}
+        {
+            "face_id": face_id,
+            "start_s": index * 0.5,
+            "end_s": index * 0.5 + 2.6,
+            "fake_probability": wobble(level, index / 2),
+        }
         for face_id, level, indexes in ((1, base, (*range(18), *range(28, 50))), (2, 0.12, range(8, 30)))
         for index in indexes
     ]
     faces = [
-        {"face_id": 1, "first_s": 0.0, "last_s": 27.1, "fake_probability": base, "crops": 160, "windows": 40, "not_scored": {"blurred": 12}},
-        {"face_id": 2, "first_s": 4.0, "last_s": 17.6, "fake_probability": 0.12, "crops": 80, "windows": 22, "not_scored": {}},
+        {
+            "face_id": 1,
+            "first_s": 0.0,
+            "last_s": 27.1,
+            "fake_probability": base,
+            "crops": 160,
+            "windows": 40,
+            "not_scored": {"blurred": 12},
+        },
+        {
+            "face_id": 2,
+            "first_s": 4.0,
+            "last_s": 17.6,
+            "fake_probability": 0.12,
+            "crops": 80,
+            "windows": 22,
+            "not_scored": {},
+        },
     ]
-    prediction = {"label": "DEEPFAKE" if looks_manipulated else "REAL", "raw_score": base, "confidence": max(base, 1 - base)}
+    prediction = {
+        "label": "DEEPFAKE" if looks_manipulated else "REAL",
+        "raw_score": base,
+        "confidence": max(base, 1 - base),
+    }
     return {
         "filename": filename,
         "prediction": {**prediction, "is_deepfake": looks_manipulated},
@@ -220,6 +283,15 @@ def report(filename: str, *, looks_manipulated: bool) -> Json:
         "faces": faces,
         "timeline": timeline,
     }
+
+
+class Dashboard(StaticFiles):
+    """The dashboard's files under a policy that is stricter than it needs to be anywhere."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["content-security-policy"] = CSP
+        return response
 
 
 class Routes:
@@ -248,11 +320,14 @@ class Routes:
         await socket.accept()
         self.stage.views.add(socket)
         try:
-            while True:
+            while not self.stage.closing:
                 role = next((role for role in self.stage.script.cast if role.stream_id == stream_id), None)
                 if role is None:
                     await socket.close(4404)
                     return
+                if role.state not in ("live", "stalled"):
+                    await asyncio.sleep(TICK_S)
+                    continue
                 header = json.dumps(self.stage.faces_message(role, time.time())).encode()
                 jpeg = self.stage.faces.jpeg(self.stage.tick, max(1, len(role.verdicts)))
                 await socket.send_bytes(len(header).to_bytes(4, "big") + header + jpeg)
@@ -309,13 +384,10 @@ class Routes:
         if self.stage.script.upload_error:
             return error(self.stage.script.upload_error)
         for step in range(1, 11):
-            while self.stage.script.upload_stops_at is not None and step / 10 > self.stage.script.upload_stops_at:
+            while self.stage.holds(step / 10):
                 await asyncio.sleep(0.02)
             await self.stage.send({"type": "upload", "upload_id": upload_id, "progress": step / 10, "at": time.time()})
         return JSONResponse(report(filename, looks_manipulated=self.stage.script.looks_manipulated))
-
-    async def index(self, _: Request) -> Response:
-        return FileResponse(STATIC / "index.html", headers={"content-security-policy": CSP})
 
     def app(self) -> Starlette:
         @contextlib.asynccontextmanager
@@ -327,7 +399,6 @@ class Routes:
                 await playing
 
         routes = [
-            Route("/", self.index),
             WebSocketRoute("/ws/live", self.ws_live),
             WebSocketRoute("/ws/view/{stream_id}", self.ws_view),
             Route("/api/streams", self.add_stream, methods=["POST"]),
@@ -336,7 +407,7 @@ class Routes:
             Route("/api/ice-servers", self.ice_servers),
             Route("/whip/{stream_id}", self.whip, methods=["POST"]),
             Route("/predict_video", self.predict_video, methods=["POST"]),
-            Mount("/static", StaticFiles(directory=STATIC)),
+            Mount("/", Dashboard(directory=STATIC, html=True)),
         ]
         return Starlette(routes=routes, lifespan=lifespan)
 
@@ -346,7 +417,13 @@ class ScriptedServer:
 
     def __init__(self, cast: str = "empty", port: int = 0) -> None:
         self.stage = Stage(Script(cast=CASTS[cast]))
-        config = uvicorn.Config(Routes(self.stage).app(), port=port, log_level="warning", ws="websockets-sansio", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            Routes(self.stage).app(),
+            port=port,
+            log_level="warning",
+            ws="websockets-sansio",
+            timeout_graceful_shutdown=1,
+        )
         self._server = uvicorn.Server(config)
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
@@ -364,6 +441,7 @@ class ScriptedServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stage.closing = True  # read by loops on the server's thread; a late read costs one more turn
         self._server.should_exit = True
         self._thread.join(20)
 

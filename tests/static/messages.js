@@ -1,0 +1,92 @@
+/** Messages as the server sends them; tests name only what they are about. */
+
+export const stream = (change = {}) => ({
+  type: "stream",
+  stream_id: "cam",
+  kind: "rtsp",
+  url: null,
+  state: "live",
+  error_kind: null,
+  message: null,
+  retry_in_s: null,
+  width: 1280,
+  height: 720,
+  codec: "h264",
+  fps: 25,
+  generation: 1,
+  at: 100,
+  ...change,
+});
+
+export const verdict = (change = {}) => ({
+  type: "verdict",
+  stream_id: "cam",
+  face_id: 1,
+  state: "no sign of manipulation",
+  reason: null,
+  filled: 16,
+  fake_probability: 0.1,
+  at: 100,
+  ...change,
+});
+
+export const score = (change = {}) => ({
+  type: "score",
+  stream_id: "cam",
+  face_id: 1,
+  generation: 1,
+  frame_index: 5,
+  fake_probability: 0.1,
+  logit: -2.2,
+  window: 16,
+  face_at: 100,
+  scored_at: 100.1,
+  latency_ms: 100,
+  stream_fake_probability: 0.1,
+  ...change,
+});
+
+export const face = (change = {}) => ({
+  face_id: 1,
+  box: [100, 50, 80, 100],
+  quality: { fit: true, reason: null, size_px: 100, sharpness: 200, brightness: 120, yaw: 0 },
+  ...change,
+});
+
+export const faces = (change = {}) => ({
+  type: "faces",
+  stream_id: "cam",
+  generation: 1,
+  frame_index: 5,
+  frame_at: 100,
+  width: 640,
+  height: 360,
+  faces: [face()],
+  ...change,
+});
+
+export const alert = (change = {}) => ({
+  type: "alert",
+  stream_id: "cam",
+  face_id: 1,
+  raised: true,
+  fake_probability: 0.9,
+  at: 100,
+  started_at: 100,
+  ...change,
+});
+
+export const hello = (change = {}) => ({
+  type: "hello",
+  server: { name: "deepfake-monitor", version: "0" },
+  at: 100,
+  device: "cpu",
+  model: "v0",
+  streams: [stream()],
+  faces: [],
+  scores: [],
+  verdicts: [],
+  alerts: [],
+  stats: null,
+  ...change,
+});
