@@ -27,20 +27,31 @@ _UNREACHABLE: Final = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, e
 _TLS: Final = {"rtsps", "https"}
 
 
-def explain_open(error: av_error.FFmpegError, url: str, *, timed_out: bool) -> SourceError:
-    """Why a connection could not be made. `timed_out`: by our own clock; FFmpeg says "invalid data" then."""
-    for exception, kind, message in _KINDS:
+def explain_open(
+    error: av_error.FFmpegError, url: str, *, timed_out: bool = False, redirects: bool = True
+) -> SourceError:
+    """Why a connection could not be made.
+
+    `timed_out`: by our own clock, for FFmpeg says "invalid data" then. `redirects`: were those of HTTP followed?
+    """
+    for exception, known, message in _KINDS:
         if isinstance(error, exception):
-            return SourceError(kind, message)
+            return SourceError(known, message)
+    kind = SourceErrorKind.UNREACHABLE
     if timed_out or isinstance(error, av_error.TimeoutError | av_error.ExitError):
-        return SourceError(SourceErrorKind.UNREACHABLE, "no answer in time: check host, port and network")
-    if error.errno in _UNREACHABLE:
-        return SourceError(SourceErrorKind.UNREACHABLE, f"the host cannot be reached: {error.strerror}")
-    if urlsplit(url).scheme in _TLS and isinstance(error, av_error.OSError | av_error.UnknownError):
-        return SourceError(SourceErrorKind.TLS, "no encrypted connection: is it really TLS that is spoken there?")
-    if isinstance(error, av_error.ConnectionResetError | av_error.BrokenPipeError | av_error.ConnectionAbortedError):
-        return SourceError(SourceErrorKind.UNREACHABLE, "the other side broke the connection off")
-    return SourceError(SourceErrorKind.NO_MEDIA, f"what answers is no video that can be read: {error.strerror}")
+        message = "no answer in time: check host, port and network"
+    elif error.errno in _UNREACHABLE:
+        message = f"the host cannot be reached: {error.strerror}"
+    elif urlsplit(url).scheme in _TLS and isinstance(error, av_error.OSError | av_error.UnknownError):
+        kind, message = SourceErrorKind.TLS, "no encrypted connection: is it really TLS that is spoken there?"
+    elif isinstance(error, av_error.ConnectionResetError | av_error.BrokenPipeError | av_error.ConnectionAbortedError):
+        message = "the other side broke the connection off"
+    elif error.errno == errno.EIO and not redirects:
+        kind = SourceErrorKind.NO_MEDIA
+        message = "no video there, or a redirect, which is not followed for an address from the API: give the final one"
+    else:
+        kind, message = SourceErrorKind.NO_MEDIA, f"what answers is no video that can be read: {error.strerror}"
+    return SourceError(kind, message)
 
 
 def explain_read(error: av_error.FFmpegError) -> SourceError:

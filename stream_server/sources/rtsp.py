@@ -91,6 +91,8 @@ class RTSPSource(ThreadSource):
         self._address = address
         self._rules = rules
         self._transport = transport
+        # a redirect could lead where the address itself may not
+        self._redirects = address.kind != "http" or address.trusted
         self._attempts = 0
         self._probe_longer = False
 
@@ -106,7 +108,8 @@ class RTSPSource(ThreadSource):
             container = av.open(url, options=self._options(), timeout=(self._patience.open_s, read_s))
         except FFmpegError as error:
             waited_s = time.monotonic() - started_s
-            raise explain_open(error, url, timed_out=waited_s > 0.9 * self._patience.open_s) from None
+            timed_out = waited_s > 0.9 * self._patience.open_s
+            raise explain_open(error, url, timed_out=timed_out, redirects=self._redirects) from None
         with container:
             return self._read(container)
 
@@ -134,8 +137,7 @@ class RTSPSource(ThreadSource):
             options |= {"fflags": "nobuffer", "analyzeduration": "1000000", "rtmp_live": "live"}
         else:
             options |= {"format_whitelist": _HTTP_FORMATS, "analyzeduration": "2000000"}
-            if not self._address.trusted:
-                # a redirect could lead where the address may not
+            if not self._redirects:
                 options["max_redirects"] = "0"
         return options
 
