@@ -70,7 +70,7 @@ def create_app(
     )
     for module in (info, predict, streams, metrics, pages):
         app.include_router(module.router)
-    app.router.routes.extend([*live.live_routes(), *_whip_routes(), pages.docs_assets()])
+    app.router.routes.extend([*live.live_routes(), pages.docs_assets()])
     app.router.default = pages.Dashboard(pages.static_folder())
     add_error_handlers(app)
     if settings.server.allowed_origins:

@@ -16,12 +16,12 @@ _QUIET: Final = ("aioice", "aiortc", "libav", "websockets", "asyncio")
 class RedactingFormatter(logging.Formatter):
     """UTC, seconds with milliseconds; passwords in addresses are masked, also in tracebacks."""
 
-    converter = time.gmtime
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+        self.converter = time.gmtime
 
     def format(self, record: logging.LogRecord) -> str:
         """Mask after everything is put together, so that nothing slips through an argument or an exception."""

@@ -8,6 +8,7 @@ changes something, or opens a websocket, from a page of another origin is refuse
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -32,6 +33,9 @@ DOCS_POLICY: Final = (
 )
 """Swagger UI and ReDoc start from an inline script; they too load local files only."""
 
+# RFC 9110, section 7.2: no user name, unlike in a URL
+_AUTHORITY: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::[0-9]*)?")
+
 _DOCS_PATHS: Final = ("/docs", "/redoc")
 
 
@@ -46,11 +50,9 @@ def is_loopback(host: str) -> bool:
 
 
 def host_name(authority: str) -> str:
-    """The name in a `Host` header or origin, lower case, without its port; empty when malformed."""
-    try:
-        return (urlsplit(f"//{authority}").hostname or "").lower()
-    except ValueError:
-        return ""
+    """The name in a `Host` header, lower case, without port and brackets; empty when malformed."""
+    match = _AUTHORITY.fullmatch(authority)
+    return (match[1] or match[2]).lower() if match else ""
 
 
 def allowed_hosts(server: ServerSettings) -> frozenset[str] | None:

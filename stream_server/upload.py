@@ -7,7 +7,7 @@ so that an upload holds a few hundred kilobytes of memory whatever its size (RFC
 from __future__ import annotations
 
 import asyncio
-from typing import BinaryIO, Final
+from typing import IO, Final
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
@@ -45,7 +45,7 @@ def check_upload_headers(request: Request, max_bytes: int) -> bytes:
 class _FileField:
     """Callbacks of the parser: writes the part named `file` to `target`, skips every other."""
 
-    def __init__(self, target: BinaryIO) -> None:
+    def __init__(self, target: IO[bytes]) -> None:
         self.filename: str | None = None
         self.complete = False
         self._target = target
@@ -88,7 +88,7 @@ class _FileField:
         self.complete = True
 
 
-async def receive_upload(request: Request, boundary: bytes, target: BinaryIO, max_bytes: int) -> str:
+async def receive_upload(request: Request, boundary: bytes, target: IO[bytes], max_bytes: int) -> str:
     """Write the field `file` of a multipart request to `target`; the answer is its file name.
 
     Raises `TooLargeError` beyond `max_bytes` of body, `ApiError` 400 (malformed), 408 (stalled) or 422 (no such field),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from analyzer.report import VideoReport
 from analyzer.scorer import ScorerInfo
 
-_EXAMPLE = {
+_EXAMPLE: dict[str, JsonValue] = {
     "filename": "interview.mp4",
     "prediction": {"label": "REAL", "raw_score": 0.21, "confidence": 0.79, "is_deepfake": False},
     "status": "success",

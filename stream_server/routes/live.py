@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable
+from typing import Final
 
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -62,7 +62,9 @@ async def view(websocket: WebSocket) -> None:
     await _serve(websocket, monitor.hub.subscribe_view(stream_id), None)
 
 
-async def _serve(websocket: WebSocket, subscription: Subscription | ViewSubscription, on_ping: Any) -> None:
+async def _serve(
+    websocket: WebSocket, subscription: Subscription | ViewSubscription, on_ping: Callable[[], None] | None
+) -> None:
     timeout_s = the_monitor(websocket).settings.server.send_timeout_s
     sender = asyncio.create_task(_send(websocket, subscription, timeout_s), name="websocket-send")
     listener = asyncio.create_task(_listen(websocket, on_ping), name="websocket-listen")
@@ -72,8 +74,8 @@ async def _serve(websocket: WebSocket, subscription: Subscription | ViewSubscrip
         subscription.close()
         for task in (sender, listener):
             task.cancel()
-        ends = await asyncio.gather(sender, listener, return_exceptions=True)
-    await _close(websocket, ends, timeout_s)
+        sent, heard = await asyncio.gather(sender, listener, return_exceptions=True)
+    await _close(websocket, sent, heard, timeout_s)
 
 
 async def _send(websocket: WebSocket, messages: AsyncIterator[str] | AsyncIterator[bytes], timeout_s: float) -> None:
@@ -85,7 +87,7 @@ async def _send(websocket: WebSocket, messages: AsyncIterator[str] | AsyncIterat
                 await websocket.send_bytes(message)
 
 
-async def _listen(websocket: WebSocket, on_ping: Any) -> None:
+async def _listen(websocket: WebSocket, on_ping: Callable[[], None] | None) -> None:
     while True:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
@@ -104,12 +106,13 @@ async def _listen(websocket: WebSocket, on_ping: Any) -> None:
         on_ping()
 
 
-async def _close(websocket: WebSocket, ends: list[Any], timeout_s: float) -> None:
+async def _close(
+    websocket: WebSocket, sent: BaseException | None, heard: BaseException | None, timeout_s: float
+) -> None:
     """Say why we close, where the client can still hear it; re-raise what we did not expect."""
-    sent, heard = ends
-    for end in ends:
-        expected = (asyncio.CancelledError, WebSocketDisconnect, _ClientError, TimeoutError)
-        if isinstance(end, BaseException) and not isinstance(end, expected):
+    expected = (asyncio.CancelledError, WebSocketDisconnect, _ClientError, TimeoutError)
+    for end in (sent, heard):
+        if end is not None and not isinstance(end, expected):
             raise end
     if isinstance(heard, WebSocketDisconnect) or isinstance(sent, WebSocketDisconnect):
         return

@@ -146,6 +146,7 @@ async def get_snapshot(stream_id: StreamPath, monitor: TheMonitor) -> Response:
 def draw_boxes(faces: FacesMessage, jpeg: bytes, scores: dict[int, ScoreMessage]) -> bytes:
     """The JPEG with a box around each face, and beside it the score or why there is none."""
     picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None, "the engine makes good JPEGs"
     # the picture may be smaller than the frame that the boxes refer to
     scale = picture.shape[1] / faces.width
     for face in faces.faces:
