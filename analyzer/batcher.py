@@ -51,8 +51,8 @@ class OfflineJob:
             self._future.set_result(result)
 
     def fail(self, error: Exception) -> None:
-        """Tell the uploader that it will never run."""
-        if self._future.set_running_or_notify_cancel():
+        """Tell the uploader that it will never run, unless it has."""
+        if not self._future.done() and self._future.set_running_or_notify_cancel():
             self._future.set_exception(error)
 
 
@@ -65,6 +65,8 @@ class Batch:
     """Crops that are not scored; at most one per face."""
     crops: tuple[FaceCrop, ...] = ()
     """Fit crops, at most `max_batch` and one per face."""
+    stale: int = 0
+    """Crops that were dropped for their age since the batch before."""
     job: OfflineJob | None = None
 
 
@@ -177,6 +179,10 @@ class Batcher:
             job.fail(ScorerError("the scorer has been stopped"))
 
     @property
+    def closed(self) -> bool:
+        return self._closed
+
+    @property
     def dropped(self) -> Mapping[str, int]:
         """How many crops were dropped, by cause."""
         with self._changed:
@@ -209,6 +215,7 @@ class Batcher:
             ended=tuple(FaceEnded(key) for key in self._ended),
             unfit=tuple(waiting.crop for waiting in self._unfit.values()),
             crops=chosen,
+            stale=len(stale),
             job=self._next_job(now) if overdue else None,
         )
         self._ended.clear()

@@ -1,0 +1,88 @@
+"""What the engine counts, for `/metrics`, `/health` and the dashboard."""
+
+from __future__ import annotations
+
+import bisect
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+LATENCY_BOUNDS_S = (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.0, 5.0)
+"""Upper bounds of the latency buckets; half a second is what the monitor promises for p95."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStats:
+    """One stream's counters since it was added."""
+
+    stream_id: str
+    received: int
+    """Frames that came."""
+    taken: int
+    """Frames that were looked at."""
+    replaced: int
+    """Frames that a newer one replaced before they were looked at: at 15 frames and 6 looks a second, most."""
+    faces: int
+    """Faces found, fit or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyHistogram:
+    """Seconds from a frame's arrival to its score."""
+
+    bounds_s: tuple[float, ...]
+    counts: tuple[int, ...]
+    """Per bucket, not cumulative; one more than bounds, the last for everything slower."""
+    sum_s: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadHealth:
+    """One of the engine's threads."""
+
+    name: str
+    alive: bool
+    error: str | None
+    """What it died of."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStats:
+    """Counters since the start, streams that were removed included, and queues now."""
+
+    streams: tuple[StreamStats, ...]
+    frames_received: int
+    frames_taken: int
+    faces: int
+    scores: int
+    scorer_failures: int
+    """How often a scorer failed and a new one was made."""
+    dropped: Mapping[str, int]
+    """Crops (`stale`, `replaced`), frames (`frame_replaced`, `bad_frame`), events (`emit_failed`), by cause."""
+    queues: Mapping[str, int]
+    """`crops` that wait for the scorer, `offline` jobs of uploads."""
+    latency: LatencyHistogram
+    face_rate_share: float
+    """1 when every face is looked at as often as wanted, less under load."""
+    threads: tuple[ThreadHealth, ...]
+
+
+class LatencyMeter:
+    """Collects latencies on one thread, is read from others."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts = [0] * (len(LATENCY_BOUNDS_S) + 1)
+        self._sum_s = 0.0
+
+    def add(self, latency_s: float) -> None:
+        """Count one score."""
+        with self._lock:
+            self._counts[bisect.bisect_left(LATENCY_BOUNDS_S, latency_s)] += 1
+            self._sum_s += latency_s
+
+    def histogram(self) -> LatencyHistogram:
+        """All so far."""
+        with self._lock:
+            return LatencyHistogram(LATENCY_BOUNDS_S, tuple(self._counts), self._sum_s, sum(self._counts))

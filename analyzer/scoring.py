@@ -1,0 +1,155 @@
+"""The model thread: owns the scorer and the verdicts, takes batches, emits what they give."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from analyzer.batcher import Batch, Batcher
+from analyzer.datatypes import AnalyzerEvent
+from analyzer.engine_stats import LatencyMeter, ThreadHealth
+from analyzer.errors import ScorerError
+from analyzer.pace import LoadControl
+from analyzer.scorer import Scorer, ScorerInfo
+from analyzer.verdict import VerdictPolicy
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.25
+"""How often the thread looks up when nothing comes, to notice faces without a new picture."""
+MAX_FAILURES = 3
+"""Failures of the scorer in a row, all but the last answered with a new one, before the thread gives up."""
+
+
+class ModelThread:
+    """One thread per device, the only one that touches the scorer.
+
+    A scorer that fails is closed and made anew (`make_scorer` may then choose the CPU): windows start again, nothing
+    else is lost. Anything else that goes wrong ends the thread, which `health` then says.
+    """
+
+    def __init__(
+        self,
+        make_scorer: Callable[[], Scorer],
+        batcher: Batcher,
+        load: LoadControl,
+        emit: Callable[[AnalyzerEvent], None],
+    ) -> None:
+        self.latency = LatencyMeter()
+        self.counts: Counter[str] = Counter(scores=0, scorer_failures=0)
+        self.info: ScorerInfo | None = None
+        """Of the scorer in use; None before there is one."""
+        self.concerned_streams: frozenset[str] = frozenset()
+        """Streams with a face that is uncertain or worse; replaced as a whole, read by the vision threads."""
+        self._make_scorer = make_scorer
+        self._batcher = batcher
+        self._load = load
+        self._emit = emit
+        self._error: str | None = None
+        self._failures = 0
+        self._ready: Future[None] = Future()
+        self._thread = threading.Thread(target=self._guard, name="model")
+
+    def start(self) -> None:
+        """Returns when the scorer is there. Raises what `make_scorer` raised; then the thread has ended."""
+        self._thread.start()
+        try:
+            self._ready.result()
+        except BaseException:
+            if self._ready.done():
+                self._thread.join()
+            raise
+
+    def join(self) -> None:
+        """Wait for the end; close the batcher first."""
+        self._thread.join()
+
+    @property
+    def health(self) -> ThreadHealth:
+        return ThreadHealth(self._thread.name, self._thread.is_alive(), self._error)
+
+    def _guard(self) -> None:
+        try:
+            scorer = self._make_scorer()
+        except BaseException as error:  # noqa: BLE001  # told to whoever waits in `start`
+            self._error = f"{type(error).__name__}: {error}"
+            self._batcher.close()
+            self._ready.set_exception(error)
+            return
+        self.info = scorer.info
+        self._ready.set_result(None)
+        try:
+            self._run(scorer)
+        except Exception as error:
+            self._error = f"{type(error).__name__}: {error}"
+            logger.exception("the model thread died")
+        finally:
+            self._batcher.close()  # nobody takes any more: uploads must not wait for ever
+
+    def _run(self, scorer: Scorer) -> None:
+        policy = VerdictPolicy(trained=scorer.info.weights_sha256 is not None)
+        try:
+            while not self._batcher.closed:
+                try:
+                    self._step(scorer, policy)
+                except ScorerError:
+                    self.counts["scorer_failures"] += 1
+                    self._failures += 1
+                    if self._failures >= MAX_FAILURES:
+                        raise
+                    logger.exception("the scorer failed; making a new one")
+                    scorer.close()  # first: its memory may be what the new one lacks
+                    scorer = self._make_scorer()
+                    self.info = scorer.info
+                    policy.trained = scorer.info.weights_sha256 is not None
+        finally:
+            scorer.close()
+
+    def _step(self, scorer: Scorer, policy: VerdictPolicy) -> None:
+        batch = self._batcher.take(TICK_S)
+        now_s = time.monotonic()
+        if batch is not None:
+            if batch.crops or batch.stale:
+                oldest_s = min((crop.received_at_s for crop in batch.crops), default=now_s)
+                self._load.on_batch(now_s, oldest_s, stale=batch.stale > 0)
+            self._handle(batch, scorer, policy)
+        for event in policy.tick(time.monotonic()):
+            self._emit(event)
+        concerned = policy.concerned
+        self._batcher.prefer(concerned)
+        self.concerned_streams = frozenset(key.stream_id for key in concerned)
+
+    def _handle(self, batch: Batch, scorer: Scorer, policy: VerdictPolicy) -> None:
+        try:
+            for ended in batch.ended:
+                scorer.forget(ended.key)
+                for event in policy.on_ended(ended.key):
+                    self._emit(event)
+                self._emit(ended)
+            for crop in batch.unfit:
+                for event in policy.on_unfit(crop):
+                    self._emit(event)
+            if batch.crops:
+                self._score(batch, scorer, policy)
+        except BaseException as error:
+            if batch.job is not None:  # it was taken out of the queue; its uploader must hear of it
+                batch.job.fail(ScorerError(f"the scorer failed: {error}"))
+            raise
+        if batch.job is not None:
+            batch.job.run(scorer)
+            self._failures = 0
+
+    def _score(self, batch: Batch, scorer: Scorer, policy: VerdictPolicy) -> None:
+        updates = scorer.push(batch.crops)
+        self._failures = 0
+        for crop, update in zip(batch.crops, updates, strict=True):
+            if update.score is not None:
+                self.latency.add(update.score.latency_s)
+                self.counts["scores"] += 1
+                self._emit(update.score)
+            for event in policy.on_update(update, crop.received_at_s):
+                self._emit(event)

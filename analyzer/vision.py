@@ -1,0 +1,172 @@
+"""One stream's thread: takes its newest frame at the face rate and turns it into face crops."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from analyzer.batcher import Batcher
+from analyzer.config import AnalyzerConfig
+from analyzer.datatypes import AnalyzerEvent, Frame
+from analyzer.engine_stats import StreamStats, ThreadHealth
+from analyzer.errors import DetectorError, MediaError
+from analyzer.faces.detector import FaceDetector
+from analyzer.pace import next_due_s
+from analyzer.pipeline import FacePipeline
+
+logger = logging.getLogger(__name__)
+
+TAKE_TIMEOUT_S = 1.0
+"""How long a thread waits for a frame before it looks up; closing the slot wakes it at once."""
+
+
+class FrameSlot:
+    """Room for one frame: a newer one replaces an older, which is counted. Never blocks who puts. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._frame: Frame | None = None
+        self._closed = False
+        self.received = 0
+        self.replaced = 0
+        self.taken = 0
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def put(self, frame: Frame) -> None:
+        """Offer the newest frame; ignored once closed."""
+        with self._changed:
+            if self._closed:
+                return
+            self.received += 1
+            self.replaced += self._frame is not None
+            self._frame = frame
+            self._changed.notify_all()
+
+    def take(self, timeout_s: float) -> Frame | None:
+        """The newest frame, at once or when it comes; None after `timeout_s`, or when closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._frame is not None, timeout_s)
+            frame, self._frame = self._frame, None
+            self.taken += frame is not None
+            return frame
+
+    def wait_closed(self, timeout_s: float) -> bool:
+        """Let time pass, but wake up when closed; whether it is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._closed, timeout_s)
+
+    def close(self) -> None:
+        """Wake the taker for the last time; the frame that waited is gone. Idempotent."""
+        with self._changed:
+            self._closed = True
+            self._frame = None
+            self._changed.notify_all()
+
+
+@dataclass(frozen=True, slots=True)
+class VisionPorts:
+    """What a vision thread needs of the engine, shared by all of them."""
+
+    make_detector: Callable[[], FaceDetector]
+    config: AnalyzerConfig
+    batcher: Batcher
+    emit: Callable[[AnalyzerEvent], None]
+    interval_s: Callable[[str], float]
+    """Of a stream, now: seconds between two frames that are looked at."""
+
+
+class VisionThread:
+    """Owns one stream's detector, tracker and converter from start to end.
+
+    A frame that cannot be used is counted and skipped. Anything else that goes wrong ends the thread, which `health`
+    then says.
+    """
+
+    def __init__(self, stream_id: str, ports: VisionPorts, before: VisionThread | None = None) -> None:
+        """`before`: an ending thread of the same stream; this one waits for it, so that face ids do not mix."""
+        self.stream_id = stream_id
+        self.slot = FrameSlot()
+        self.watched = False
+        """Set from any thread: add a JPEG to the faces."""
+        self._ports = ports
+        self._before = before
+        self._faces = 0
+        self._bad_frames = 0
+        self._error: str | None = None
+        self._thread = threading.Thread(target=self._guard, name=f"vision-{stream_id}")
+
+    def start(self) -> None:
+        """Begin to take frames."""
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait for the end; close the slot first."""
+        self._thread.join()
+
+    @property
+    def health(self) -> ThreadHealth:
+        return ThreadHealth(self._thread.name, self._thread.is_alive(), self._error)
+
+    @property
+    def stats(self) -> StreamStats:
+        slot = self.slot
+        return StreamStats(self.stream_id, slot.received, slot.taken, slot.replaced, self._faces)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """The same as totals by name, with what `stats` leaves out."""
+        slot = self.slot
+        return Counter(
+            received=slot.received,
+            taken=slot.taken,
+            frame_replaced=slot.replaced,
+            faces=self._faces,
+            bad_frame=self._bad_frames,
+        )
+
+    def _guard(self) -> None:
+        try:
+            self._run()
+        except Exception as error:
+            self._error = f"{type(error).__name__}: {error}"
+            logger.exception("the vision thread of %s died", self.stream_id)
+
+    def _run(self) -> None:
+        if self._before is not None:
+            self._before.join()
+            self._before = None  # not a chain of all that ever were
+        pipeline = FacePipeline(self.stream_id, self._ports.make_detector(), self._ports.config)
+        try:
+            due_s = time.monotonic()
+            while not self.slot.wait_closed(max(due_s - time.monotonic(), 0.0)):
+                frame = self.slot.take(TAKE_TIMEOUT_S)
+                if frame is None:
+                    continue
+                due_s = next_due_s(due_s, time.monotonic(), self._ports.interval_s(self.stream_id))
+                self._look(pipeline, frame)
+        finally:
+            for ended in pipeline.finish():
+                self._ports.batcher.end(ended)
+
+    def _look(self, pipeline: FacePipeline, frame: Frame) -> None:
+        try:
+            result = pipeline.process(frame, with_jpeg=self.watched)
+        except (MediaError, DetectorError) as error:
+            self._bad_frames += 1
+            # a broken camera sends 25 of them a second
+            level = logging.WARNING if self._bad_frames == 1 else logging.DEBUG
+            logger.log(level, "a frame of %s was skipped: %s", self.stream_id, error)
+            return
+        self._faces += len(result.crops)
+        for crop in result.crops:
+            self._ports.batcher.put(crop)
+        for ended in result.ended:
+            self._ports.batcher.end(ended)
+        self._ports.emit(result.faces)
