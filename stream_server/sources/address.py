@@ -52,7 +52,7 @@ ALWAYS_DENIED: Final[tuple[IPNetwork, ...]] = tuple(
     )
 )
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(,[^/]*)?:")  # with a comma: FFmpeg's "subfile,,start,..:"
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*\.?")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
@@ -181,6 +181,11 @@ def _split(text: str) -> SplitResult:
             f"cannot read the address {redact(text)}: expected scheme://user:password@host:port/path, with '/', '?', "
             "'#' and '@' of a password written as %2F, %3F, %23 and %40"
         ) from None
+    if "@" in parts.path and ":" in parts.netloc:
+        # most likely an unescaped "/" in a password, of which the rest would be shown as part of the path
+        raise ConfigError(
+            "expected no '@' after the host: write '/' and '@' of a password, or of the path, as %2F and %40"
+        )
     if port == 0:
         raise ConfigError(f"port 0 cannot be opened: {redact(text)}")
     return parts._replace(fragment="")

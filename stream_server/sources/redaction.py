@@ -14,8 +14,8 @@ _NAMES = r"pass(?:word|wd|phrase)?|pwd|psw|secret|token|api_?key|key|auth|creden
 # to the next `&`: rather too much is masked than too little. Bounded, so that hostile text costs no time.
 _PARAMETER = re.compile(rf"(?i)((?:{_NAMES})[\w-]{{0,20}}(?:=|%3d))[^&#\s]+")
 
-# From `://` to the last `@` of the word: a password may hold an unescaped `@` or `/` where somebody made a mistake.
-_USERINFO = re.compile(r"(?i)([a-z][a-z0-9+.-]{0,15}(?::|%3a)(?:/|%2f){2})(\S*)(?:@|%40)")
+_WORD = re.compile(r"\S+")
+_AFTER_SCHEME = re.compile(r"(?i)(?::|%3a)(?:/|%2f){2}")
 
 
 def mask_url(url: str) -> str:
@@ -37,11 +37,20 @@ def mask_url(url: str) -> str:
 
 def redact(text: str) -> str:
     """Any text (an exception, a log line) with the passwords of the URLs in it shown as `***`."""
-    return _PARAMETER.sub(rf"\1{MASK}", _USERINFO.sub(_mask_userinfo, text))
+    return _PARAMETER.sub(rf"\1{MASK}", _WORD.sub(_mask_userinfo, text))
 
 
-def _mask_userinfo(match: re.Match[str]) -> str:
-    user, colon, _ = match[2].partition(":")
-    # without a colon it is a user name alone, unless the text was cut or encoded: then nothing of it is sure
+def _mask_userinfo(word: re.Match[str]) -> str:
+    """From `://` to the *last* `@` of a word: a password may hold an `@` or `/` that somebody forgot to escape."""
+    text = word[0]
+    scheme = _AFTER_SCHEME.search(text)
+    end = max(text.rfind("@"), text.lower().rfind("%40"))
+    if scheme is None or end < scheme.end():
+        return text
+    userinfo = text[scheme.end() : end]
+    user, colon, _ = userinfo.partition(":")
+    if not colon and "%3a" not in userinfo.lower():
+        return text  # a user name alone
+    # encoded once more, or cut by a "/": then nothing of it is sure
     shown = user if colon and "/" not in user else ""
-    return f"{match[1]}{shown}:{MASK}@" if colon or "%3a" in match[2].lower() else match[0]
+    return f"{text[: scheme.end()]}{shown}:{MASK}{text[end:]}"
