@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import av
+
+from analyzer.datatypes import Frame
+from analyzer.vision import FrameSlot
+
+
+def _frame(index: int) -> Frame:
+    return Frame("cam", 0, index, None, time.monotonic(), av.VideoFrame(16, 16, "yuv420p"))
+
+
+def test_a_slot_holds_the_newest_frame_and_counts_what_it_replaced() -> None:
+    slot = FrameSlot()
+    for index in range(5):
+        slot.put(_frame(index))
+    taken = slot.take(0)
+    assert taken is not None
+    assert taken.index == 4
+    assert slot.take(0) is None
+    assert (slot.received, slot.replaced, slot.taken) == (5, 4, 1)
+
+
+def test_a_put_wakes_the_taker() -> None:
+    slot = FrameSlot()
+    taken: list[Frame | None] = []
+    taker = threading.Thread(target=lambda: taken.append(slot.take(600)))
+    taker.start()
+    slot.put(_frame(7))
+    taker.join(10)
+    assert [frame.index for frame in taken if frame is not None] == [7]
+
+
+def test_closing_wakes_takers_and_empties_the_slot_for_good() -> None:
+    slot = FrameSlot()
+    taken: list[Frame | None] = []
+    waited: list[bool] = []
+    threads = [
+        threading.Thread(target=lambda: taken.append(slot.take(600))),
+        threading.Thread(target=lambda: waited.append(slot.wait_closed(600))),
+    ]
+    for thread in threads:
+        thread.start()
+    slot.close()
+    slot.close()
+    for thread in threads:
+        thread.join(10)
+    assert (taken, waited) == ([None], [True])
+    slot.put(_frame(1))
+    assert slot.take(0) is None
+    assert slot.received == 0
+
+
+def test_an_open_slot_says_so() -> None:
+    slot = FrameSlot()
+    assert not slot.wait_closed(0)
+    assert not slot.closed
