@@ -18,6 +18,7 @@ from analyzer.faces.crop import crop_face
 from analyzer.faces.detector import FaceDetector
 from analyzer.faces.quality import judge_quality
 from analyzer.faces.tracker import Tracker
+from analyzer.scene import SceneCut
 
 # 8K DCI. Its RGB picture takes 106 MB; anything larger is a mistake or an attack.
 MAX_PIXELS: Final = 8192 * 4320
@@ -48,7 +49,7 @@ class PipelineResult:
 class FacePipeline:
     """Takes the frames of one stream one by one; belongs to one thread, as does its detector.
 
-    Windows must not span a new generation or another size of the picture: then all faces end and begin anew.
+    Windows must not span a new generation, another size of the picture or a hard cut: all faces end and begin anew.
     """
 
     def __init__(self, stream_id: str, detector: FaceDetector, config: AnalyzerConfig) -> None:
@@ -58,6 +59,7 @@ class FacePipeline:
         self._tracker = Tracker(config.max_gap_s, config.max_faces)
         # One scaler for the stream: one per frame would cost as much again. One thread: the streams fill the cores.
         self._reformatter = VideoReformatter()
+        self._scene = SceneCut()
         self._shape: tuple[int, int, int] | None = None
 
     def process(self, frame: Frame, *, with_jpeg: bool = False) -> PipelineResult:
@@ -69,7 +71,8 @@ class FacePipeline:
         rgb = self._to_rgb(frame)
         height, width = rgb.shape[:2]
         gone: list[int] = []
-        if self._shape != (shape := (frame.generation, width, height)):
+        shape = (frame.generation, width, height)
+        if self._scene.update(rgb) or self._shape != shape:
             gone += self._tracker.reset()
             self._shape = shape
         tracked = self._tracker.update(self._detector.detect(rgb), frame.received_at_s, (width, height))

@@ -104,6 +104,15 @@ def test_a_new_generation_or_size_ends_all_faces(second: Frame) -> None:
     assert [crop.key.face_id for crop in result.crops] == [2]
 
 
+def test_a_cut_to_another_scene_ends_all_faces() -> None:
+    pipeline, _ = pipeline_with_one_face()
+    first = [pipeline.process(a_frame(face_on_canvas(150, 100, face_px=200), index)) for index in range(3)]
+    assert {crop.key.face_id for result in first for crop in result.crops} == {1}
+    after = pipeline.process(a_frame(face_on_canvas(500, 280, face_px=200), 3))
+    assert after.ended == (FaceEnded(FaceKey("door", 1)),)
+    assert [crop.key.face_id for crop in after.crops] == [2]
+
+
 def test_a_face_that_is_gone_is_said_once() -> None:
     pipeline = FacePipeline("door", ScriptedDetector([[a_detection(200, 100, 100)]]), AnalyzerConfig(max_gap_s=1.0))
     ended = [pipeline.process(a_frame(noise(), index)).ended for index in range(12)]
