@@ -6,11 +6,13 @@ the first to end ends the other. A client that takes nothing for `server.send_ti
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Final
 
+import anyio
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -22,13 +24,18 @@ from stream_server.monitor import the_monitor
 MAX_CLIENT_MESSAGE: Final = 4096
 """Bytes; a client has nothing to say but `{"type": "ping"}`."""
 
+GOING_AWAY: Final = 1001
 POLICY_VIOLATION: Final = 1008  # RFC 6455, section 7.4.1
 TRY_AGAIN_LATER: Final = 1013  # IANA's registry of close codes
 UNKNOWN_STREAM: Final = 4404  # 4000-4999 are ours to define
 
 
-class _ClientError(Exception):
-    """The client said something that we do not understand; the text is sent as the reason."""
+@dataclass(frozen=True, slots=True)
+class _Goodbye:
+    """Why we close."""
+
+    code: int
+    reason: str
 
 
 async def live(websocket: WebSocket) -> None:
@@ -66,68 +73,69 @@ async def _serve(
     websocket: WebSocket, subscription: Subscription | ViewSubscription, on_ping: Callable[[], None] | None
 ) -> None:
     timeout_s = the_monitor(websocket).settings.server.send_timeout_s
-    sender = asyncio.create_task(_send(websocket, subscription, timeout_s), name="websocket-send")
-    listener = asyncio.create_task(_listen(websocket, on_ping), name="websocket-listen")
+    goodbyes: list[_Goodbye | None] = []
+
+    async def until_end(part: Coroutine[None, None, _Goodbye | None]) -> None:
+        goodbyes.append(await part)
+        group.cancel_scope.cancel()
+
     try:
-        await asyncio.wait((sender, listener), return_when=asyncio.FIRST_COMPLETED)
+        async with anyio.create_task_group() as group:
+            group.start_soon(until_end, _send(websocket, subscription, timeout_s), name="websocket-send")
+            group.start_soon(until_end, _listen(websocket, on_ping), name="websocket-listen")
     finally:
         subscription.close()
-        for task in (sender, listener):
-            task.cancel()
-        sent, heard = await asyncio.gather(sender, listener, return_exceptions=True)
-    await _close(websocket, sent, heard, timeout_s)
+    if goodbyes[0] is not None:
+        with anyio.move_on_after(timeout_s), contextlib.suppress(WebSocketDisconnect, RuntimeError):  # it may just go
+            await websocket.close(goodbyes[0].code, _reason(goodbyes[0].reason))
 
 
-async def _send(websocket: WebSocket, messages: AsyncIterator[str] | AsyncIterator[bytes], timeout_s: float) -> None:
-    async for message in messages:
-        async with asyncio.timeout(timeout_s):
-            if isinstance(message, str):
-                await websocket.send_text(message)
-            else:
-                await websocket.send_bytes(message)
+async def _send(
+    websocket: WebSocket, subscription: Subscription | ViewSubscription, timeout_s: float
+) -> _Goodbye | None:
+    """Send until the subscription ends; None when the client is gone."""
+    try:
+        async for message in subscription:
+            with anyio.fail_after(timeout_s):
+                if isinstance(message, str):
+                    await websocket.send_text(message)
+                else:
+                    await websocket.send_bytes(message)
+    except TimeoutError:
+        return _Goodbye(TRY_AGAIN_LATER, f"nothing was taken for {timeout_s:g} s")
+    except WebSocketDisconnect:
+        return None
+    if isinstance(subscription, ViewSubscription):
+        return _Goodbye(UNKNOWN_STREAM, "the stream was removed")
+    return _Goodbye(GOING_AWAY, "the server is closing")
 
 
-async def _listen(websocket: WebSocket, on_ping: Callable[[], None] | None) -> None:
+async def _listen(websocket: WebSocket, on_ping: Callable[[], None] | None) -> _Goodbye | None:
+    """Listen until the client says something that we do not understand; None when it is gone."""
     while True:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message.get("code", 1005))
-        text = message.get("text")
-        if text is None:
-            raise _ClientError("expected text, got bytes")
-        if len(text) > MAX_CLIENT_MESSAGE:
-            raise _ClientError(f"expected at most {MAX_CLIENT_MESSAGE} characters, got {len(text)}")
-        try:
-            ping = json.loads(text) == {"type": "ping"}
-        except (ValueError, RecursionError):
-            ping = False
-        if not ping or on_ping is None:
-            raise _ClientError('expected {"type": "ping"}' if on_ping else "expected nothing: pictures go one way")
-        on_ping()
+            return None
+        wrong = _judge(message.get("text"), pings=on_ping is not None)
+        if wrong is not None:
+            return _Goodbye(POLICY_VIOLATION, wrong)
+        if on_ping is not None:
+            on_ping()
 
 
-async def _close(
-    websocket: WebSocket, sent: BaseException | None, heard: BaseException | None, timeout_s: float
-) -> None:
-    """Say why we close, where the client can still hear it; re-raise what we did not expect."""
-    expected = (asyncio.CancelledError, WebSocketDisconnect, _ClientError, TimeoutError)
-    for end in (sent, heard):
-        if end is not None and not isinstance(end, expected):
-            raise end
-    if isinstance(heard, WebSocketDisconnect) or isinstance(sent, WebSocketDisconnect):
-        return
-    code, reason = 1001, "the server is closing"
-    if isinstance(heard, _ClientError):
-        code, reason = POLICY_VIOLATION, str(heard)
-    elif isinstance(sent, TimeoutError):
-        code, reason = TRY_AGAIN_LATER, f"nothing was taken for {timeout_s:g} s"
-    elif "stream_id" in websocket.path_params:
-        code, reason = UNKNOWN_STREAM, "the stream was removed"
+def _judge(text: str | None, *, pings: bool) -> str | None:
+    """What is wrong with a client's message, or None for a ping."""
+    if not pings:
+        return "expected nothing: pictures go one way"
+    if text is None:
+        return "expected text, got bytes"
+    if len(text) > MAX_CLIENT_MESSAGE:
+        return f"expected at most {MAX_CLIENT_MESSAGE} characters, got {len(text)}"
     try:
-        async with asyncio.timeout(timeout_s):
-            await websocket.close(code, _reason(reason))
-    except (TimeoutError, WebSocketDisconnect, RuntimeError):
-        return  # it went while we spoke
+        ping = json.loads(text) == {"type": "ping"}
+    except (ValueError, RecursionError):
+        ping = False
+    return None if ping else 'expected {"type": "ping"}'
 
 
 def _reason(text: str) -> str:

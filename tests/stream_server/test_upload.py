@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 
 import pytest
 from starlette.requests import ClientDisconnect, Request
@@ -91,7 +91,7 @@ async def test_a_body_longer_than_allowed_is_refused_while_it_comes() -> None:
     ],
 )
 async def test_a_malformed_body_is_refused(chunks: list[bytes]) -> None:
-    async def cut() -> AsyncIterator[Message]:
+    async def cut() -> AsyncGenerator[Message, None]:
         for chunk in chunks:
             yield {"type": "http.request", "body": chunk, "more_body": True}
         yield {"type": "http.request", "body": b"", "more_body": False}
