@@ -7,9 +7,10 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from aiortc import RTCConfiguration, RTCIceCandidate, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc.exceptions import InvalidStateError, OperationError
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import VideoFrame
 
@@ -29,7 +30,15 @@ from stream_server.sources.webrtc_sdp import MAX_CANDIDATES, BadSdpError, Offer
 logger = logging.getLogger(__name__)
 
 # What aiortc raises on descriptions that it cannot follow; `parse_offer` lets none through that we know of
-_AIORTC_REFUSALS: Final = (ValueError, AssertionError, LookupError, TypeError, AttributeError)
+_AIORTC_REFUSALS: Final = (
+    ValueError,
+    AssertionError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    InvalidStateError,  # closed meanwhile
+    OperationError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +114,7 @@ class WebRTCSource:
     `on_closed` is called once, when `stop` has freed everything.
     """
 
-    kind: Final[Literal["webrtc"]] = "webrtc"
+    kind: str = "webrtc"
 
     def __init__(
         self,

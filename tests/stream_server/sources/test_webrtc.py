@@ -1,0 +1,425 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import queue
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import aioice.ice
+import pytest
+from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import MediaStreamTrack
+from aiortc.rtcrtpreceiver import RemoteStreamTrack
+
+from analyzer.datatypes import Frame
+from analyzer.errors import SourceErrorKind
+from stream_server.sources import webrtc_private
+from stream_server.sources.base import SourceStatus, StreamState
+from stream_server.sources.webrtc import PeerWatch, WebRTCConfig, WebRTCSource
+from stream_server.sources.webrtc_private import (
+    DecoderQueue,
+    NewestQueue,
+    accept_rsa_peers,
+    bound_decoder,
+    is_keyframe,
+    keep_newest,
+)
+from stream_server.sources.webrtc_sdp import MAX_CANDIDATES, BadSdpError, parse_fragment, parse_offer
+from tests.whip_client import Codec, EncodedClip, WhipPublisher, face_clip
+
+PATIENCE_S = 20.0
+
+
+@pytest.fixture(autouse=True)
+def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda *_, **__: ["127.0.0.1"])
+
+
+async def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for something that the event loop makes true."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while not condition():  # noqa: ASYNC110 - aiortc sets no event for these
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        pytest.fail(f"waited {PATIENCE_S} s in vain for {what}")
+
+
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+class Seen:
+    """What a source told."""
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+        self.statuses: list[SourceStatus] = []
+        self.closed = 0
+
+    def on_frame(self, frame: Frame) -> None:
+        self.frames.append(frame)
+
+    def on_closed(self) -> None:
+        self.closed += 1
+
+    @property
+    def states(self) -> list[StreamState]:
+        """Without repetitions."""
+        states = [status.state for status in self.statuses]
+        return [state for i, state in enumerate(states) if i == 0 or states[i - 1] is not state]
+
+
+def a_source(seen: Seen, config: WebRTCConfig | None = None) -> WebRTCSource:
+    return WebRTCSource(
+        "cam",
+        config or WebRTCConfig(),
+        on_frame=seen.on_frame,
+        on_status=seen.statuses.append,
+        on_closed=seen.on_closed,
+    )
+
+
+@asynccontextmanager
+async def published(
+    seen: Seen, clip: EncodedClip, config: WebRTCConfig | None = None, *, fps: float = 15, audio: bool = False
+) -> AsyncIterator[tuple[WebRTCSource, WhipPublisher]]:
+    """A publisher that is connected to a source without HTTP in between."""
+    import httpx  # noqa: PLC0415 - the publisher wants a client; it is not used here
+
+    async with httpx.AsyncClient() as client:
+        publisher = WhipPublisher(client, "", clip, fps=fps, audio=audio)
+        source = a_source(seen, config)
+        source.start()
+        try:
+            answer = await source.answer(parse_offer(await publisher.offer()))
+            await publisher.peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+            yield source, publisher
+        finally:
+            await source.stop()
+            await publisher.close()
+
+
+@pytest.mark.parametrize("codec", ["vp8", "h264"])
+@pytest.mark.parametrize("audio", [False, True], ids=["video", "audio and video"])
+async def test_a_real_publishers_frames_arrive(codec: Codec, audio: bool) -> None:
+    seen = Seen()
+    async with published(seen, face_clip(codec), audio=audio):
+        await until(lambda: len(seen.frames) >= 10, "ten frames")
+    assert seen.states == [StreamState.CONNECTING, StreamState.LIVE]
+    live = seen.statuses[-1]
+    assert (live.width, live.height, live.codec, live.generation) == (640, 480, codec, 1)
+    assert [frame.index for frame in seen.frames] == list(range(len(seen.frames)))
+    arrivals = [frame.received_at_s for frame in seen.frames]
+    assert arrivals == sorted(arrivals)
+    assert all(frame.generation == 1 and frame.stream_id == "cam" for frame in seen.frames)
+    face = seen.frames[-1].video_frame.to_ndarray(format="rgb24")
+    assert face.shape == (480, 640, 3)
+    assert face.std() > 10  # a picture, not a blank
+
+
+async def test_the_size_may_change_in_mid_stream() -> None:
+    seen = Seen()
+    large, small = face_clip("vp8"), face_clip("vp8", 15, 320, 240)
+    async with published(seen, large) as (_, publisher):
+        await until(lambda: len(seen.frames) >= 5, "frames")
+        publisher.media_track.clip = small
+        publisher.media_track.sent -= publisher.media_track.sent % 15  # at the keyframe
+        await until(lambda: seen.frames[-1].video_frame.width == 320, "the smaller picture")
+    assert seen.statuses[-1].width == 320
+    assert seen.states[-1] is StreamState.LIVE
+
+
+async def test_a_busy_event_loop_leaves_no_backlog() -> None:
+    seen = Seen()
+    async with published(seen, face_clip("vp8"), fps=60) as (source, _):
+        await until(lambda: len(seen.frames) >= 5, "frames")
+        assert source._newest is not None
+        for _ in range(5):
+            time.sleep(0.2)  # noqa: ASYNC251 - the loop is held up on purpose
+            before = len(seen.frames)
+            await asyncio.sleep(0)
+            assert source._newest.qsize() <= 1
+            await until(lambda at=before: len(seen.frames) > at, "a frame after the pause")  # type: ignore[misc]
+
+
+async def test_a_silent_publisher_is_stalled_then_live_again_then_gone() -> None:
+    seen = Seen()
+    config = WebRTCConfig(stalled_after_s=0.4, ended_after_s=2.0)
+    async with published(seen, face_clip("vp8"), config) as (_, publisher):
+        await until(lambda: StreamState.LIVE in seen.states, "live")
+        publisher.media_track.pause()
+        await until(lambda: seen.states[-1] is StreamState.STALLED, "stalled")
+        assert seen.statuses[-1].error_kind is SourceErrorKind.NO_MEDIA
+        publisher.media_track.resume()
+        await until(lambda: seen.states[-1] is StreamState.LIVE, "live again")
+        assert seen.statuses[-1].error_kind is None
+        publisher.media_track.pause()
+        await until(lambda: seen.states[-1] is StreamState.ENDED, "ended")
+    assert seen.statuses[-1].message == "no picture for 2 s: the publisher is gone"
+    assert seen.statuses[-1].width == 640
+
+
+async def test_a_publisher_that_closes_ends_the_stream_at_once() -> None:
+    seen = Seen()
+    async with published(seen, face_clip("vp8"), WebRTCConfig(ended_after_s=600)) as (_, publisher):
+        await until(lambda: StreamState.LIVE in seen.states, "live")
+        await publisher.close()
+        await until(lambda: seen.states[-1] is StreamState.ENDED, "ended")
+    assert seen.statuses[-1].error_kind is None
+
+
+async def test_a_peer_that_never_connects_is_given_up() -> None:
+    seen = Seen()
+    source = a_source(seen, WebRTCConfig(connect_timeout_s=0.3))
+    source.start()
+    await source.answer(parse_offer(an_offer()))
+    await until(lambda: seen.states[-1] is StreamState.ENDED, "ended")
+    assert seen.statuses[-1].error_kind is SourceErrorKind.UNREACHABLE
+    await source.stop()
+
+
+async def test_stopping_twice_at_once_closes_once_and_nothing_is_told_after() -> None:
+    seen = Seen()
+    async with published(seen, face_clip("vp8")) as (source, _):
+        await until(lambda: len(seen.frames) >= 2, "frames")
+        await asyncio.gather(source.stop(), source.stop())
+        told = len(seen.frames), len(seen.statuses)
+        await asyncio.sleep(0.1)
+        await source.stop()
+        assert (len(seen.frames), len(seen.statuses)) == told
+    assert seen.closed == 1
+
+
+async def test_closing_with_a_full_decoder_does_not_hold_up_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = Seen()
+    async with published(seen, face_clip("vp8"), fps=60) as (source, _):
+        await until(lambda: len(seen.frames) >= 2, "frames")
+        assert source._decoder is not None
+        held = threading.Event()
+        take = source._decoder.get
+
+        def slow_get(block: bool = True, timeout: float | None = None) -> object:
+            held.wait(PATIENCE_S)
+            return take(block, timeout)
+
+        monkeypatch.setattr(source._decoder, "get", slow_get)
+        decoder = source._decoder
+        await until(lambda: decoder.qsize() >= 5, "a backlog")
+        held.set()
+        await source.stop()
+        assert decoder.qsize() == 0
+        assert decoder.dropped > 0
+
+
+async def test_an_error_in_a_consumer_ends_this_stream_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    seen = Seen()
+
+    def broken(_: Frame) -> None:
+        raise RuntimeError("the consumer is broken")
+
+    seen.on_frame = broken  # type: ignore[method-assign]
+    async with published(seen, face_clip("vp8")):
+        await until(lambda: seen.states[-1] is StreamState.ENDED, "ended")
+    assert "the consumer is broken" in caplog.text
+
+
+async def test_answering_after_the_stream_was_removed_is_refused() -> None:
+    source = a_source(Seen())
+    source.start()
+    await source.stop()
+    with pytest.raises(BadSdpError, match="removed"):
+        await source.answer(parse_offer(an_offer()))
+
+
+async def test_a_flood_of_candidates_is_ignored_beyond_the_limit() -> None:
+    source = a_source(Seen())
+    source.start()
+    await source.answer(parse_offer(an_offer()))
+    for port in range(2000, 2000 + 3 * MAX_CANDIDATES):
+        source.add_candidates(parse_fragment(f"a=candidate:1 1 udp 1 127.0.0.1 {port} typ host").candidates)
+    assert source._candidates == MAX_CANDIDATES
+    await source.stop()
+
+
+async def test_thirty_connects_and_disconnects_leave_nothing_behind() -> None:
+    async def once() -> None:
+        seen = Seen()
+        async with published(seen, face_clip("vp8", 15, 320, 240)):
+            await until(lambda: bool(seen.frames), "a frame")
+
+    await once()  # what is made once (thread pools, caches) exists afterwards
+    gc.collect()
+    threads, descriptors = threading.active_count(), open_descriptors()
+    for _ in range(6):
+        await asyncio.gather(*(once() for _ in range(5)))
+    gc.collect()
+    await until(lambda: len(asyncio.all_tasks()) == 1, "all tasks to end")
+    assert threading.active_count() <= threads
+    assert open_descriptors() <= descriptors
+
+
+def an_offer() -> str:
+    """An offer of nobody: well-formed, and its address answers no connectivity check."""
+    return (
+        "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n"
+        "m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=sendonly\r\na=rtcp-mux\r\n"
+        "a=rtpmap:96 VP8/90000\r\na=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=setup:actpass\r\n"
+        f"a=fingerprint:sha-256 {':'.join(['AB'] * 32)}\r\n"
+        "a=candidate:1 1 udp 2130706431 127.0.0.1 9 typ host\r\n"
+    )
+
+
+class TestPeerWatch:
+    config = WebRTCConfig(connect_timeout_s=15, stalled_after_s=3, ended_after_s=20)
+
+    def test_waits_for_the_connection_then_gives_up(self) -> None:
+        watch = PeerWatch(100, self.config)
+        assert [watch.state(t) for t in (100, 114.9, 115)] == ["connecting", "connecting", "ended"]
+        assert watch.next_change_s(100) == 115
+
+    def test_a_connection_without_pictures_is_stalled_then_ended(self) -> None:
+        watch = PeerWatch(100, self.config)
+        watch.connect(110)
+        assert [watch.state(t) for t in (112, 113, 129.9, 130)] == ["connecting", "stalled", "stalled", "ended"]
+        assert watch.next_change_s(112) == 113
+        assert watch.next_change_s(113) == 130
+
+    def test_pictures_keep_it_live(self) -> None:
+        watch = PeerWatch(100, self.config)
+        watch.connect(101)
+        watch.frame(102)
+        watch.connect(104)  # said again later: the picture counts
+        assert [watch.state(t) for t in (102, 104.9, 105, 122)] == ["live", "live", "stalled", "ended"]
+        watch.frame(121)
+        assert watch.state(122) == "live"
+
+
+class TestPrivateParts:
+    """Pins aiortc's private names; when this fails after an upgrade, look at webrtc_private.py."""
+
+    async def test_aiortc_has_what_we_replace(self) -> None:
+        peer = RTCPeerConnection()
+        try:
+            receiver = peer.addTransceiver("video", "recvonly").receiver
+            assert isinstance(bound_decoder(receiver), DecoderQueue)
+            assert isinstance(getattr(receiver, webrtc_private._DECODER_QUEUE), DecoderQueue)
+            assert hasattr(receiver, webrtc_private._ENABLED)
+            media_track = RemoteStreamTrack("video")
+            assert keep_newest(media_track) is media_track._queue
+        finally:
+            await peer.close()
+
+    async def test_rsa_peers_are_accepted(self) -> None:
+        peer = RTCPeerConnection()
+        try:
+            assert accept_rsa_peers(peer)
+            (certificate,) = getattr(peer, webrtc_private._CERTIFICATES)
+            assert isinstance(certificate, webrtc_private._AnyKeyCertificate)
+        finally:
+            await peer.close()
+
+    async def test_where_the_names_are_gone_it_says_so_and_goes_on(self, caplog: pytest.LogCaptureFixture) -> None:
+        class OtherTrack(MediaStreamTrack):
+            async def recv(self) -> None:  # type: ignore[override]  # never called
+                raise NotImplementedError
+
+        caplog.set_level(logging.WARNING)
+        assert keep_newest(OtherTrack()) is None
+        assert bound_decoder(SimpleNamespace()) is None  # type: ignore[arg-type]  # a receiver of another aiortc
+        assert accept_rsa_peers(SimpleNamespace()) is False  # type: ignore[arg-type]
+        assert "going on without that guard" in caplog.text
+
+    @pytest.mark.parametrize("missing", ["keep_newest", "bound_decoder"])
+    async def test_frames_arrive_without_the_guards(self, missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(f"stream_server.sources.webrtc.{missing}", lambda _: None)
+        seen = Seen()
+        async with published(seen, face_clip("vp8")):
+            await until(lambda: len(seen.frames) >= 3, "frames")
+
+
+class TestNewestQueue:
+    async def test_a_newer_frame_replaces_an_older(self) -> None:
+        newest = NewestQueue()
+        for frame in range(5):
+            await newest.put(frame)
+        assert (newest.qsize(), newest.get_nowait(), newest.dropped) == (1, 4, 4)
+
+    async def test_the_end_is_never_lost(self) -> None:
+        newest = NewestQueue()
+        await newest.put(1)
+        await newest.put(None)
+        assert [newest.get_nowait(), newest.get_nowait()] == [1, None]
+        await newest.put(None)
+        await newest.put(2)
+        assert newest.get_nowait() is None
+
+
+class TestDecoderQueue:
+    key, delta = b"\x00key", b"\x01delta"
+
+    def item(self, data: bytes, timestamp: int = 0) -> tuple[object, object]:
+        return SimpleNamespace(name="VP8"), SimpleNamespace(data=data, timestamp=timestamp)
+
+    def test_when_full_all_go_and_decoding_waits_for_a_keyframe(self) -> None:
+        ask = threading.Event()
+        waiting = DecoderQueue(ask, limit=3)
+        for _ in range(3):
+            waiting.put(self.item(self.delta))
+        assert not ask.is_set()
+        waiting.put(self.item(self.delta))
+        assert (waiting.qsize(), waiting.dropped, ask.is_set()) == (0, 4, True)
+        waiting.put(self.item(self.delta))
+        assert waiting.qsize() == 0
+        waiting.put(self.item(self.key))
+        waiting.put(self.item(self.delta))
+        assert waiting.qsize() == 2
+        assert waiting.codec == "vp8"
+
+    def test_the_end_mark_overtakes_what_waits(self) -> None:
+        waiting = DecoderQueue(threading.Event())
+        for _ in range(9):
+            waiting.put(self.item(self.delta))
+        waiting.put(None)
+        assert waiting.get_nowait() is None
+        with pytest.raises(queue.Empty):
+            waiting.get_nowait()
+
+    def test_it_knows_when_a_frame_arrived_and_forgets_old_ones(self) -> None:
+        waiting = DecoderQueue(threading.Event(), limit=2)
+        before = time.monotonic()
+        for timestamp in range(10):
+            waiting.put(self.item(self.key, timestamp))
+        arrived = waiting.arrived_at_s(9)
+        assert arrived is not None
+        assert arrived >= before
+        assert waiting.arrived_at_s(0) is None
+        assert waiting.arrived_at_s(None) is None
+
+
+@pytest.mark.parametrize(
+    ("codec", "data", "expected"),
+    [
+        pytest.param("vp8", b"\x10\x02", True, id="VP8 key"),
+        pytest.param("vp8", b"\x11\x02", False, id="VP8 delta"),
+        pytest.param("vp8", b"", False, id="VP8 empty"),
+        pytest.param("h264", b"\x00\x00\x00\x01\x67\x42\x00\x00\x01\x68", True, id="H.264 SPS"),
+        pytest.param("h264", b"\x00\x00\x00\x01\x09\xf0\x00\x00\x01\x65\x88", True, id="H.264 IDR after a delimiter"),
+        pytest.param("h264", b"\x00\x00\x00\x01\x41\x9a", False, id="H.264 delta"),
+        pytest.param("h264", b"\x00\x00\x01", False, id="H.264 cut off"),
+    ],
+)
+def test_keyframes_are_told_from_others(codec: str, data: bytes, expected: bool) -> None:
+    assert is_keyframe(codec, data) is expected
+
+
+@pytest.mark.parametrize("codec", ["vp8", "h264"])
+def test_keyframes_of_real_encoders_are_found(codec: Codec) -> None:
+    packets = face_clip(codec).packets
+    assert [is_keyframe(codec, packet) for packet in packets[:3]] == [True, False, False]
