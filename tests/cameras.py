@@ -37,7 +37,7 @@ FPS = 15
 Codec = Literal["h264", "h265"]
 
 _ENCODERS = {"h264": "libx264", "h265": "libx265"}
-# One slice and no look-ahead, as cameras send; parameter sets with every key frame, one key frame a second.
+# One slice and no look-ahead, as cameras send; parameter sets with every key frame.
 _OPTIONS = {
     "h264": {"preset": "ultrafast", "tune": "zerolatency", "x264-params": "sliced-threads=0:repeat-headers=1"},
     "h265": {"preset": "ultrafast", "tune": "zerolatency", "x265-params": "log-level=none:repeat-headers=1"},
@@ -63,8 +63,12 @@ def make_clip(folder: Path, codec: Codec = "h264", width: int = 640, height: int
     return encode_clip(folder / f"{codec}-{width}x{height}.au", codec, face_pictures(width, height))
 
 
-def encode_clip(path: Path, codec: Codec, pictures: Iterable[Pixels]) -> Clip:
-    """Pictures of one size to access units (Annex B), each behind its length in 4 bytes, big-endian."""
+def encode_clip(path: Path, codec: Codec, pictures: Iterable[Pixels], key_every: int = 5) -> Clip:
+    """Pictures of one size to access units (Annex B), each behind its length in 4 bytes, big-endian.
+
+    `key_every` pictures there is a key frame, for which a new viewer has to wait: cameras have one in 1 to 4 seconds,
+    tests have less time.
+    """
     context: VideoCodecContext | None = None
     units: list[bytes] = []
     for index, pixels in enumerate(pictures):
@@ -74,7 +78,7 @@ def encode_clip(path: Path, codec: Codec, pictures: Iterable[Pixels]) -> Clip:
             context.pix_fmt = "yuv420p"
             context.time_base = Fraction(1, FPS)
             context.framerate = Fraction(FPS, 1)
-            context.gop_size = FPS
+            context.gop_size = key_every
             context.max_b_frames = 0
             context.thread_count = 1
             context.options = dict(_OPTIONS[codec])

@@ -117,7 +117,7 @@ class RTSPSource(ThreadSource):
         """FFmpeg's options; the times are microseconds."""
         options = {
             "protocol_whitelist": _PROTOCOLS[self.kind],
-            "timeout": str(round(1e6 * self._patience.lost_after_s)),
+            "timeout": str(round(1e6 * min(self._patience.lost_after_s, 600))),  # it is an int of 32 bits in places
         }
         if self.kind == "rtsp":
             # Live at once: no probing (the SDP says what comes), no reordering delay; 35 ms instead of 100 ms and 1 s
