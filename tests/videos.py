@@ -45,13 +45,20 @@ def moving_face(frames: int, size: tuple[int, int] = (640, 360), face_px: float 
 
 
 def write_video(
-    path: Path, pictures: Iterable[Pixels], fps: int = 25, codec: str = "libx264", *, rotation: int = 0
+    path: Path,
+    pictures: Iterable[Pixels],
+    fps: int = 25,
+    codec: str = "libx264",
+    *,
+    rotation: int = 0,
+    live: bool = False,
 ) -> Path:
     """Encode pictures of one size into the container that the path's suffix names.
 
-    `rotation`: degrees counter-clockwise by which a player shall turn the picture.
+    `rotation`: degrees counter-clockwise by which a player shall turn the picture. `live`: as a browser records, with no
+    duration in the header (Matroska and WebM).
     """
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", container_options={"live": "1"} if live else {}) as container:
         stream: VideoStream | None = None
         for i, picture in enumerate(pictures):
             if stream is None:

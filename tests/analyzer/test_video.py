@@ -145,6 +145,15 @@ def test_a_clip_whose_faces_are_mostly_unfit_is_read_again_every_frame(tmp_path:
     assert {crop.key.stream_id for crop in scorer.pushed[:12]} != {crop.key.stream_id for crop in scorer.pushed[12:]}
 
 
+def test_a_browsers_short_recording_says_no_duration_and_is_scored_all_the_same(
+    tmp_path: Path, scorer: FakeScorer
+) -> None:
+    path = write_video(tmp_path / "recording.webm", moving_face(40), codec="libvpx", live=True)
+    report = analyze_video(path, detector=YuNetDetector(), scorer=scorer)
+    assert report.duration_s == pytest.approx(1.6)
+    assert report.faces[0].windows > 0
+
+
 @pytest.mark.parametrize("frames", [1, 2, 15])
 def test_a_clip_of_fewer_than_sixteen_frames_gets_no_score(tmp_path: Path, scorer: FakeScorer, frames: int) -> None:
     path, detector = scripted(tmp_path, frames, one_face)
