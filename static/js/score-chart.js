@@ -62,8 +62,8 @@ export class ScoreChart extends ChartElement {
    */
   #summarise(now, history) {
     if (now - this.#summaryAt < SUMMARY_S) return;
-    this.#summaryAt = now;
     const summary = history?.summary(now - SPAN_S);
+    if (summary) this.#summaryAt = now; // the first score is told at once
     const words = summary
       ? `${counted(summary.count, "score")}, lowest ${percent(summary.low)}, highest ${percent(summary.high)}, newest ${percent(summary.newest)}`
       : "no scores";

@@ -46,7 +46,7 @@ def _corner(step: int, place: int, count: int) -> tuple[int, int]:
 @cache
 def _jpeg(step: int, count: int) -> bytes:
     width, height = FRAME_SIZE
-    astronaut: npt.NDArray[np.uint8] = data.astronaut()
+    astronaut: npt.NDArray[np.uint8] = data.astronaut()  # type: ignore[no-untyped-call]  # scikit-image has no types here
     ground = cv2.resize(astronaut[:288], FRAME_SIZE)
     frame = (cv2.GaussianBlur(ground, (0, 0), 24) * 0.6).astype(np.uint8)
     x, y, cut_width, cut_height = _CUT

@@ -1,0 +1,361 @@
+"""The dashboard in a real Chromium against a scripted server: every state that a person can meet.
+
+Names for tests (`data-testid`), which other browser tests may rely on: connection, counts, degraded, notice,
+add-camera, camera-id, camera-url, camera-submit, camera-error, share-webcam, share-device, share-preview, share-name,
+share-start, share-error, share-stop (on the own card), self-view, empty-state, stream-card (with data-stream-id, data-state and
+data-tone), stream-state, verdict (with data-verdict), score (with data-value, 0 to 1), freshness, latency, face-row,
+score-chart, remove-stream, confirm-remove, alert-list, alert, tab-live, tab-videos, upload-input, upload-progress,
+upload-cancel, upload-result (with data-label), upload-verdict, upload-score, upload-error, timeline-chart, device,
+model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
+
+from tests.e2e.browser import ARGUMENTS, executable
+from tests.e2e.scripted_messages import STATES, alert_message, stream_message, verdict_message
+from tests.e2e.scripted_server import ScriptedServer
+from tests.e2e.watched_page import ALLOW_WEBCAM, FAKE_WEBCAM, OTHER_NAME, WatchedPage, chromium_with
+
+pytestmark = pytest.mark.browser
+
+ACCESSIBILITY = (Path(__file__).parent / "accessibility.js").read_text()
+REFUSED = ("Failed to load resource",)
+SOCKET_FAILED = ("WebSocket connection to",)
+PHONE = (360, 740)
+Scheme = Literal["light", "dark"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium_with(FAKE_WEBCAM, ALLOW_WEBCAM, OTHER_NAME) as opened:
+        yield opened
+
+
+def card(page: Page, stream_id: str) -> Locator:
+    return page.locator(f'stream-card[data-stream-id="{stream_id}"]')
+
+
+def expect_accessible(page: Page) -> None:
+    assert page.evaluate(ACCESSIBILITY) == []
+
+
+def expect_picture(place: Locator) -> None:
+    expect(place.locator("live-picture[data-frame-index]")).to_be_attached()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1280, 800), PHONE], ids=["desk", "phone"])
+def test_with_no_streams_it_says_what_to_do(browser: Browser, size: tuple[int, int], scheme: Scheme) -> None:
+    with ScriptedServer("empty") as server, WatchedPage(browser, server.url, size=size, scheme=scheme) as opened:
+        page = opened.page
+        expect(page.get_by_test_id("connection")).to_have_text("Connected")
+        for name in ("Add a camera", "Share your webcam", "Check a video"):
+            expect(page.get_by_test_id("empty-state").get_by_role("button", name=name)).to_be_visible()
+        expect_accessible(page)
+        opened.screenshot(f"dashboard-empty-{size[0]}-{scheme}.png")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1440, 900), PHONE], ids=["desk", "phone"])
+def test_every_state_is_told_in_words(browser: Browser, size: tuple[int, int], scheme: Scheme) -> None:
+    with ScriptedServer("states") as server, WatchedPage(browser, server.url, size=size, scheme=scheme) as opened:
+        page = opened.page
+        verdicts = {
+            "door-clear": "No sign of manipulation found",
+            "lobby-two-faces": "Suspicious",
+            "desk-alert": "Alert: looks manipulated",
+            "gate-uncertain": "Uncertain",
+            "far-too-small": "Not scored: too small",
+            "roof-lost": "No verdict",
+        }
+        for stream_id, words in verdicts.items():
+            expect(card(page, stream_id).get_by_test_id("verdict")).to_have_text(words)
+        expect(card(page, "new-warming-up").get_by_test_id("verdict")).to_contain_text("/16")
+        states = {
+            "door-clear": "Live",
+            "yard-connecting": "Connecting",
+            "hall-stalled": "Stalled",
+            "demo-ended": "Ended",
+        }
+        for stream_id, words in states.items():
+            expect(card(page, stream_id).get_by_test_id("stream-state")).to_have_text(words)
+        expect(card(page, "roof-lost")).to_contain_text("Wrong user name or password; retry in")
+        expect_picture(card(page, "door-clear"))
+        expect_accessible(page)
+        opened.screenshot(f"dashboard-states-{size[0]}-{scheme}.png")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_twelve_streams_fit_and_all_move(browser: Browser, scheme: Scheme) -> None:
+    with ScriptedServer("busy") as server, WatchedPage(browser, server.url, size=(1920, 1080), scheme=scheme) as opened:
+        page = opened.page
+        expect(page.get_by_test_id("stream-card")).to_have_count(12)
+        expect(page.get_by_test_id("counts")).to_have_text("12 streams, 12 live")
+        for stream_id in ("cam-01", "cam-05"):
+            expect_picture(card(page, stream_id))
+        expect(card(page, "cam-01").get_by_test_id("freshness")).to_contain_text("s ago")
+        expect_accessible(page)
+        opened.screenshot(f"dashboard-busy-{scheme}.png")
+
+
+def test_the_most_suspicious_face_stands_for_its_stream(browser: Browser) -> None:
+    with ScriptedServer("states") as server, WatchedPage(browser, server.url) as opened:
+        lobby = card(opened.page, "lobby-two-faces")
+        expect(lobby.get_by_test_id("face-row")).to_have_count(2)
+        expect(lobby.get_by_test_id("face-row").first).to_contain_text("Face 2")
+        expect(lobby).to_contain_text("Face 2, the most suspicious of 2")
+        value = float(lobby.get_by_test_id("score").get_attribute("data-value") or "nan")
+        assert 0.6 < value < 0.8
+
+
+def test_pictures_are_fetched_only_while_they_can_be_seen(browser: Browser) -> None:
+    with ScriptedServer("busy") as server, WatchedPage(browser, "about:blank", size=PHONE) as opened:
+        page = opened.page
+        views: dict[str, WebSocket] = {}
+        page.on("websocket", lambda socket: views.update({socket.url.rpartition("/")[2]: socket}))
+        page.goto(server.url)
+        expect_picture(card(page, "cam-01"))
+        assert "cam-12" not in views
+        card(page, "cam-12").scroll_into_view_if_needed()
+        expect_picture(card(page, "cam-12"))
+        if not views["cam-01"].is_closed():
+            views["cam-01"].wait_for_event("close")
+
+
+def test_an_alert_is_listed_announced_and_leads_to_its_stream(browser: Browser) -> None:
+    with ScriptedServer("busy") as server, WatchedPage(browser, server.url, size=PHONE) as opened:
+        page = opened.page
+        role = server.stage.script.cast[11]
+        expect(page.get_by_test_id("connection")).to_have_text("Connected")
+        server.send(alert_message(role, 1, raised=True, now=0.0))
+        expect(page.get_by_text("Alert: face 1 of cam-12 looks manipulated, 93 %.")).to_be_attached()
+        page.get_by_test_id("alert").get_by_role("button", name="cam-12, face 1").click()
+        expect(card(page, "cam-12")).to_be_focused()
+        expect(card(page, "cam-12")).to_be_in_viewport()
+        server.send({**alert_message(role, 1, raised=False, now=9.0), "started_at": 0.0})
+        expect(page.get_by_test_id("alert").filter(has_text="cam-12")).to_contain_text("Alert over")
+
+
+def test_a_lost_connection_is_shown_and_regained(browser: Browser) -> None:
+    with ScriptedServer("alert") as server, WatchedPage(browser, server.url, expected=SOCKET_FAILED) as opened:
+        page = opened.page
+        expect(card(page, "desk-alert").get_by_test_id("verdict")).to_contain_text("looks manipulated")
+        server.drop_connections()
+        expect(page.get_by_test_id("connection")).to_contain_text("Connection lost, retrying")
+        expect(page.get_by_test_id("announcer")).to_have_text("Connection to the server lost. Retrying.")
+        expect(card(page, "desk-alert").get_by_test_id("stream-state")).to_have_text("Unknown")
+        expect(card(page, "desk-alert").get_by_test_id("verdict")).to_have_text("No verdict")
+        expect_accessible(page)
+        opened.screenshot("dashboard-lost.png")
+        server.change(lambda script: setattr(script, "refuse_sockets", False))
+        page.get_by_role("button", name="Retry now").click()
+        expect(page.get_by_test_id("connection")).to_have_text("Connection regained")
+        expect(page.get_by_test_id("announcer")).to_have_text("Connection regained.")
+        expect(card(page, "desk-alert").get_by_test_id("verdict")).to_contain_text("looks manipulated")
+        expect_picture(card(page, "desk-alert"))
+
+
+def test_missing_weights_are_told_prominently(browser: Browser) -> None:
+    with ScriptedServer("empty") as server, WatchedPage(browser, "about:blank") as opened:
+        server.change(lambda script: setattr(script, "status", "degraded"))
+        server.change(lambda script: setattr(script, "model", "untrained"))
+        opened.page.goto(server.url)
+        expect(opened.page.get_by_test_id("degraded")).to_contain_text("No trained weights")
+        expect(opened.page.get_by_test_id("degraded")).to_contain_text("nothing is scored")
+        expect_accessible(opened.page)
+
+
+def test_a_stream_that_comes_back_is_shown_without_a_reload(browser: Browser) -> None:
+    with ScriptedServer("states") as server, WatchedPage(browser, server.url) as opened:
+        roof = card(opened.page, "roof-lost")
+        expect(roof.get_by_test_id("stream-state")).to_have_text("Lost")
+        role = next(role for role in STATES if role.stream_id == "roof-lost")
+        server.send({**stream_message(role, state="live"), "generation": 2, "error_kind": None, "message": None})
+        server.send(verdict_message(role, 1, "uncertain", 0.5, None, 16, 0.0))
+        expect(roof.get_by_test_id("stream-state")).to_have_text("Live")
+        expect(roof.get_by_test_id("verdict")).to_have_text("Uncertain")
+
+
+@pytest.mark.parametrize("size", [(1280, 800), PHONE], ids=["desk", "phone"])
+def test_adding_a_camera_shows_the_servers_objection_word_for_word(browser: Browser, size: tuple[int, int]) -> None:
+    objection = "169.254.169.254 is a cloud metadata address, which is never opened; give the camera's own address."
+    with ScriptedServer("empty") as server, WatchedPage(browser, server.url, size=size, expected=REFUSED) as opened:
+        page = opened.page
+        server.change(lambda script: setattr(script, "add_error", (422, "forbidden", objection)))
+        page.get_by_test_id("add-camera").click()
+        page.get_by_test_id("camera-url").fill("rtsp://viewer:secret@169.254.169.254/")
+        page.get_by_test_id("camera-submit").click()
+        expect(page.get_by_test_id("camera-error")).to_have_text(objection)
+        expect_accessible(page)
+        opened.screenshot(f"dashboard-add-camera-{size[0]}.png")
+        server.change(lambda script: setattr(script, "add_error", None))
+        page.get_by_test_id("camera-id").fill("front-door")
+        page.get_by_test_id("camera-submit").click()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(card(page, "front-door").get_by_test_id("stream-state")).to_have_text("Live")
+
+
+def test_a_name_that_the_server_would_refuse_is_not_sent(browser: Browser) -> None:
+    with ScriptedServer("empty") as server, WatchedPage(browser, server.url) as opened:
+        page = opened.page
+        page.get_by_test_id("add-camera").click()
+        page.get_by_test_id("camera-url").fill("rtsp://192.0.2.1/")
+        page.get_by_test_id("camera-id").fill("front door")
+        page.get_by_test_id("camera-submit").click()
+        assert page.get_by_test_id("camera-id").evaluate("input => input.validity.patternMismatch") is True
+        expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def test_removing_asks_first_and_closes_what_it_held(browser: Browser) -> None:
+    with ScriptedServer("alert") as server, WatchedPage(browser, "about:blank") as opened:
+        page = opened.page
+        views: dict[str, WebSocket] = {}
+        page.on("websocket", lambda socket: views.update({socket.url.rpartition("/")[2]: socket}))
+        page.goto(server.url)
+        expect_picture(card(page, "door-clear"))
+        card(page, "door-clear").get_by_role("button", name="Remove door-clear").click()
+        page.get_by_role("button", name="Keep").click()
+        expect(card(page, "door-clear")).to_be_visible()
+        card(page, "door-clear").get_by_test_id("remove-stream").click()
+        expect_accessible(page)
+        page.get_by_test_id("confirm-remove").click()
+        expect(card(page, "door-clear")).to_have_count(0)
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        if not views["door-clear"].is_closed():
+            views["door-clear"].wait_for_event("close")
+
+
+def test_a_refused_webcam_says_why_and_can_try_again(browser: Browser) -> None:
+    with ScriptedServer("empty") as server, WatchedPage(browser, server.url, expected=REFUSED) as opened:
+        page = opened.page
+        page.get_by_test_id("share-webcam").click()
+        expect(page.get_by_test_id("share-start")).to_be_enabled()
+        page.get_by_test_id("share-start").click()
+        expect(page.get_by_test_id("share-error")).to_have_text("No room for one more webcam: 16 of 16 are taken.")
+        expect(page.get_by_test_id("share-start")).to_be_enabled()
+        assert page.get_by_test_id("share-preview").evaluate("video => video.srcObject.active") is True
+        expect_accessible(page)
+        opened.screenshot("dashboard-share-refused.png")
+        page.evaluate("globalThis.held = document.querySelector('[data-testid=share-preview]').srcObject")
+        page.keyboard.press("Escape")
+        # the camera's light goes out
+        page.evaluate("async () => { while (held.active) await new Promise(requestAnimationFrame); }")
+
+
+def test_a_forbidden_camera_says_what_to_do(browser: Browser) -> None:
+    # without ALLOW_WEBCAM a headless browser answers the question for permission with no
+    strict = browser.browser_type.launch(executable_path=executable(), args=[*ARGUMENTS, FAKE_WEBCAM])
+    with strict, ScriptedServer("empty") as server, WatchedPage(strict, server.url) as opened:
+        opened.page.get_by_test_id("share-webcam").click()
+        expect(opened.page.get_by_test_id("share-error")).to_contain_text("was not allowed to use the camera")
+        expect(opened.page.get_by_test_id("share-start")).to_be_disabled()
+        expect(opened.page.get_by_test_id("share-again")).to_be_visible()
+
+
+def test_an_insecure_page_says_that_https_or_localhost_is_needed(browser: Browser) -> None:
+    with ScriptedServer("empty") as server:
+        url = server.url.replace("127.0.0.1", "dashboard.test")
+        with WatchedPage(browser, url) as opened:
+            opened.page.get_by_test_id("share-webcam").click()
+            expect(opened.page.get_by_test_id("share-error")).to_contain_text("https")
+            expect(opened.page.get_by_test_id("share-error")).to_contain_text("localhost")
+
+
+@pytest.mark.parametrize("size", [(1280, 900), PHONE], ids=["desk", "phone"])
+def test_an_upload_shows_its_progress_and_its_result(browser: Browser, size: tuple[int, int], tmp_path: Path) -> None:
+    video = tmp_path / "holiday clip.mp4"
+    video.write_bytes(b"\0" * 300_000)
+    with ScriptedServer("empty") as server, WatchedPage(browser, server.url, size=size) as opened:
+        page = opened.page
+        expect(page.get_by_test_id("connection")).to_have_text("Connected")
+        server.hold_uploads(hold=True)
+        page.get_by_test_id("tab-videos").click()
+        page.get_by_test_id("upload-input").set_input_files(video)
+        expect(page.get_by_text("Looking at faces, 40 %")).to_be_visible()
+        expect(page.get_by_test_id("upload-progress")).to_have_js_property("value", 0.4)
+        expect_accessible(page)
+        server.hold_uploads(hold=False)
+        expect(page.get_by_test_id("upload-verdict")).to_have_text("Looks manipulated")
+        expect(page.get_by_test_id("upload-score")).to_have_text("87 %")
+        expect(page.get_by_role("row")).to_have_count(3)
+        page.get_by_test_id("timeline-chart").focus()
+        page.keyboard.press("Home")
+        page.keyboard.press("ArrowRight")
+        expect(page.get_by_test_id("timeline-chart").get_by_role("status")).to_contain_text("face 1")
+        expect_accessible(page)
+        opened.screenshot(f"dashboard-upload-{size[0]}.png")
+        page.reload()
+        expect(page.get_by_test_id("upload-result")).to_be_visible()
+
+
+def test_an_upload_without_findings_promises_nothing(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"\0" * 1000)
+    with ScriptedServer("empty") as server, WatchedPage(browser, f"{server.url}/#videos") as opened:
+        server.change(lambda script: setattr(script, "looks_manipulated", False))
+        opened.page.get_by_test_id("upload-input").set_input_files(tmp_path / "a.mp4")
+        expect(opened.page.get_by_test_id("upload-verdict")).to_have_text("No sign of manipulation found")
+        assert " real" not in opened.page.inner_text("body").lower()
+
+
+def test_failed_empty_and_cancelled_uploads_are_told(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_bytes(b"x" * 1000)
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    objection = "notes.txt holds no video that can be read: no known container was found."
+    with (
+        ScriptedServer("empty") as server,
+        WatchedPage(browser, f"{server.url}/#videos", expected=REFUSED) as opened,
+    ):
+        page = opened.page
+        server.change(lambda script: setattr(script, "upload_error", (415, "not_a_video", objection)))
+        page.get_by_test_id("upload-input").set_input_files(tmp_path / "notes.txt")
+        expect(page.get_by_test_id("upload-error")).to_have_text(objection)
+        page.get_by_test_id("upload-input").set_input_files(tmp_path / "empty.mp4")
+        expect(page.get_by_text("The file is empty.")).to_be_visible()
+        server.change(lambda script: setattr(script, "upload_error", None))
+        server.hold_uploads(hold=True)
+        page.get_by_test_id("upload-input").set_input_files(tmp_path / "notes.txt")
+        page.get_by_test_id("upload-cancel").click()
+        expect(page.get_by_text("Cancelled; nothing was kept.")).to_be_visible()
+        expect_accessible(page)
+        opened.screenshot("dashboard-upload-errors.png")
+
+
+def test_the_keyboard_reaches_everything_and_escape_leads_back(browser: Browser) -> None:
+    with ScriptedServer("alert") as server, WatchedPage(browser, server.url) as opened:
+        page = opened.page
+        expect_picture(card(page, "door-clear"))
+        reached: list[str] = []
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            reached.append(page.evaluate("document.activeElement.dataset.testid ?? document.activeElement.localName"))
+        wanted = {"tab-videos", "add-camera", "share-webcam", "score-chart", "face-list", "remove-stream"}
+        assert wanted - set(reached) == set()
+        page.get_by_test_id("add-camera").focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_test_id("camera-url")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(page.get_by_test_id("add-camera")).to_be_focused()
+
+
+def test_a_chart_is_read_by_keyboard_and_tells_its_gaps(browser: Browser) -> None:
+    with ScriptedServer("alert") as server, WatchedPage(browser, server.url) as opened:
+        chart = card(opened.page, "door-clear").get_by_test_id("score-chart")
+        summary = re.compile(r"last 3 minutes: [\d,]+ scores, lowest .* threshold is 50 %")
+        expect(chart).to_have_attribute("aria-label", summary)
+        chart.focus()
+        opened.page.keyboard.press("End")
+        expect(chart.get_by_role("status")).to_contain_text("0 s ago: face 1")
+        for _ in range(9):
+            opened.page.keyboard.press("Shift+ArrowLeft")
+        expect(chart.get_by_role("status")).to_have_text("90 s ago: not scored")
+        opened.page.keyboard.press("Escape")
+        expect(chart.get_by_role("status")).to_have_text("")
