@@ -1,0 +1,125 @@
+"""What one new score costs: encoding one face and scoring its window, against encoding all 16 faces again.
+
+Same network, same device, same threads, same run; the two kinds take turns, so that other work on the machine meets
+both.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+
+from analyzer.config import FACE_SIZE, NUM_FRAMES, AnalyzerConfig
+from analyzer.datatypes import Box, FaceCrop, FaceKey, Pixels, Quality
+from analyzer.model.card import default_weights_dir, find_weights
+from analyzer.model.network import DeepfakeNet, cost
+from analyzer.model.torch_scorer import TorchScorer, make_torch_scorer
+from analyzer.scorer import Scorer, ScorerInfo
+
+BATCH: Final = 4
+"""Faces that come together, as from four streams."""
+FACE_STEP_S: Final = 1 / 6
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreCost:
+    """Medians over the rounds of one run."""
+
+    device: str
+    model: str
+    threads: int
+    rounds: int
+    cached_ms: float
+    """One new face in, one score out."""
+    cached_batch_ms: float
+    """Per score, when `BATCH` faces come together."""
+    naive_ms: float
+    """All 16 faces of one window encoded again."""
+    ratio: float
+    """naive / cached."""
+    ratio_batch: float
+    """naive / cached in batches."""
+    frame_path_mmacs: float
+    window_path_mmacs: float
+    ratio_macs: float
+    """What counting multiplications promises."""
+
+
+def measure(*, quick: bool = False, device: str = "auto", threads: int = 2) -> ScoreCost:
+    """Time both ways on the shipped weights; where there are none on a random network, which takes the same time."""
+    rounds = 10 if quick else 40
+    config = AnalyzerConfig(torch_threads=threads, max_windows=BATCH + 1)
+    scorer = _scorer(device, config)
+    faces = _faces()
+    lone: list[float] = []
+    together: list[float] = []
+    naive: list[float] = []
+    for step in range(NUM_FRAMES + rounds):
+        measured = step >= NUM_FRAMES  # before that the windows fill and nothing is scored
+        alone = [_crop(faces[step % len(faces)], 0, step)]
+        batch = [_crop(faces[(step + face_id) % len(faces)], face_id, step) for face_id in range(1, BATCH + 1)]
+        for crops, times in ((alone, lone), (batch, together)):
+            seconds = _push_s(scorer, crops, scored=measured or step == NUM_FRAMES - 1)
+            if measured:
+                times.append(seconds / len(crops))
+        if measured:
+            naive.append(_recompute_s(scorer, faces))
+    info = scorer.info
+    scorer.close()
+    frame, window = cost(DeepfakeNet())
+    lone_ms, together_ms, naive_ms = (statistics.median(times) * 1e3 for times in (lone, together, naive))
+    return ScoreCost(
+        device=info.device,
+        model=info.model,
+        threads=torch.get_num_threads(),
+        rounds=rounds,
+        cached_ms=lone_ms,
+        cached_batch_ms=together_ms,
+        naive_ms=naive_ms,
+        ratio=naive_ms / lone_ms,
+        ratio_batch=naive_ms / together_ms,
+        frame_path_mmacs=frame.macs / 1e6,
+        window_path_mmacs=window.macs / 1e6,
+        ratio_macs=(NUM_FRAMES * frame.macs + window.macs) / (frame.macs + window.macs),
+    )
+
+
+def _scorer(device: str, config: AnalyzerConfig) -> Scorer:
+    if find_weights(default_weights_dir()) is not None:
+        return make_torch_scorer(None, device, config)
+    torch.set_num_threads(config.torch_threads)
+    target = torch.device("cuda" if device == "cuda" else "cpu")
+    info = ScorerInfo(device=str(target), backend="torch", model="random", weights_sha256=None)
+    return TorchScorer(DeepfakeNet(), info, target, config)
+
+
+def _faces() -> list[Pixels]:
+    rng = np.random.default_rng(1)
+    return [rng.integers(0, 256, (FACE_SIZE, FACE_SIZE, 3), dtype=np.uint8) for _ in range(NUM_FRAMES)]
+
+
+def _crop(pixels: Pixels, face_id: int, step: int) -> FaceCrop:
+    quality = Quality(reason=None, size_px=120.0, sharpness=100.0, brightness=120.0, yaw=0.0)
+    at_s = step * FACE_STEP_S
+    return FaceCrop(FaceKey("bench", face_id), 0, step, None, at_s, Box(0, 0, 120, 120), quality, pixels)
+
+
+def _push_s(scorer: Scorer, crops: list[FaceCrop], *, scored: bool) -> float:
+    start = time.perf_counter()
+    updates = scorer.push(crops)
+    seconds = time.perf_counter() - start
+    assert all((update.score is not None) == scored for update in updates)
+    return seconds
+
+
+def _recompute_s(scorer: Scorer, faces: list[Pixels]) -> float:
+    start = time.perf_counter()
+    clip = scorer.score_clip(faces, [i * FACE_STEP_S for i in range(NUM_FRAMES)])
+    seconds = time.perf_counter() - start
+    assert clip is not None
+    return seconds
