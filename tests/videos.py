@@ -55,7 +55,7 @@ def write_video(
 ) -> Path:
     """Encode pictures of one size into the container that the path's suffix names.
 
-    `rotation`: degrees counter-clockwise by which a player shall turn the picture. `live`: as a browser records, with no
+    `rotation`: degrees counter-clockwise by which a player shall turn the picture. `live`: as a browser records, no
     duration in the header (Matroska and WebM).
     """
     with av.open(str(path), "w", container_options={"live": "1"} if live else {}) as container:
