@@ -27,8 +27,8 @@ from stream_server.http_errors import add_error_handlers
 from stream_server.hub import Hub, Snapshot
 from stream_server.messages import HelloMessage, ServerIdentity
 from stream_server.metrics import MonitorCollector, StatsReporter
-from stream_server.monitor import Monitor, UploadDesk
-from stream_server.routes import info, live, metrics, pages, predict, streams
+from stream_server.monitor import Monitor, UploadDesk, the_monitor
+from stream_server.routes import info, live, metrics, pages, predict, streams, whip
 from stream_server.security import SecurityMiddleware
 from stream_server.settings import Settings
 from stream_server.streams import StreamRegistry
@@ -70,7 +70,9 @@ def create_app(
     )
     for module in (info, predict, streams, metrics, pages):
         app.include_router(module.router)
-    app.router.routes.extend([*live.live_routes(), pages.docs_assets()])
+    whip_config = whip.WhipConfig.of(settings)
+    whip_routes = whip.whip_routes(whip_config, lambda request: the_monitor(request).registry)
+    app.router.routes.extend([*live.live_routes(), *whip_routes, pages.docs_assets()])
     app.router.default = pages.Dashboard(pages.static_folder())
     add_error_handlers(app)
     if settings.server.allowed_origins:

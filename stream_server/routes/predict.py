@@ -6,7 +6,8 @@ import asyncio
 import errno
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -90,17 +91,24 @@ async def predict_video(
         path = Path(target.name)
         try:
             filename = await receive_upload(request, boundary, target.file, max_bytes)
-            report = await _analyse(request, monitor, path, _progress(monitor, upload_id))
+            with _in_words_of_the_client(path, filename):
+                report = await _analyse(request, monitor, path, _progress(monitor, upload_id))
         except (ClientDisconnect, _ClientGoneError):
             return Response(status_code=CLIENT_GONE)
-        except MediaError as error:
-            # the client never heard of our temporary file
-            raise type(error)(str(error).replace(str(path), filename).replace(path.name, filename)) from error
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
             raise ApiError(503, "no_space", f"there is no room left in {path.parent} for the upload") from error
     return JSONResponse(video_answer(report, monitor.engine.info, filename).model_dump())
+
+
+@contextmanager
+def _in_words_of_the_client(path: Path, filename: str) -> Iterator[None]:
+    """The client never heard of our temporary file: errors name the one that it sent."""
+    try:
+        yield
+    except MediaError as error:
+        raise type(error)(str(error).replace(str(path), filename).replace(path.name, filename)) from error
 
 
 class _ClientGoneError(Exception):
