@@ -1,12 +1,12 @@
 """The dashboard in a real Chromium against a scripted server: every state that a person can meet.
 
-Names for tests (`data-testid`), which other browser tests may rely on: connection, counts, degraded, notice,
-add-camera, camera-id, camera-url, camera-submit, camera-error, share-webcam, share-device, share-preview, share-name,
-share-start, share-error, share-stop (on the own card), self-view, empty-state, stream-card (with data-stream-id, data-state and
-data-tone), stream-state, verdict (with data-verdict), score (with data-value, 0 to 1), freshness, latency, face-row,
-score-chart, remove-stream, confirm-remove, alert-list, alert, tab-live, tab-videos, upload-input, upload-progress,
-upload-cancel, upload-result (with data-label), upload-verdict, upload-score, upload-error, timeline-chart, device,
-model.
+Names for tests (`data-testid`), which other browser tests may rely on: connection, counts, degraded, notice, add-
+camera, camera-id, camera-url, camera-submit, camera-error, share-webcam, share-device, share-preview, share-name,
+share-start, share-error, share-stop (on the own card), self-view, empty-state, stream-card (with data-stream-id,
+data-state and data-tone), stream-state, verdict (with data-verdict), score (with data-value, 0 to 1), freshness,
+latency, face-row, score-chart, remove-stream, confirm-remove, alert-list, alert, tab-live, tab-videos, upload-input,
+upload-progress, upload-cancel, upload-result (with data-label), upload-verdict, upload-score, upload-error, timeline-
+chart, device, model.
 """
 
 from __future__ import annotations
