@@ -40,9 +40,17 @@ def running(folder: Path) -> Iterator[Running]:
         yield running
 
 
-def upload(running: Running, content: bytes, name: str = "a.mp4") -> httpx.Response:
-    answer: httpx.Response = running.client.post("/predict_video", files={"file": (name, content)})
-    return answer
+@pytest.fixture(scope="module")
+def face_bytes(face_video: Path) -> bytes:
+    return face_video.read_bytes()
+
+
+def files_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+def upload(running: Running, content: bytes, name: str = "a.mp4") -> Any:
+    return running.client.post("/predict_video", files={"file": (name, content)})
 
 
 def error(answer: Any) -> tuple[int, str]:
@@ -72,7 +80,7 @@ def test_a_video_with_a_face_is_answered_as_the_contract_says(running: Running, 
     }  # fmt: skip
     assert face["windows"] == len(body["timeline"]) > 0
     assert set(body["timeline"][0]) == {"face_id", "start_s", "end_s", "fake_probability"}
-    assert list(folder.iterdir()) == []
+    assert files_in(folder) == []
 
 
 def test_progress_is_published_under_the_id_that_the_client_chose(running: Running, face_video: Path) -> None:
@@ -93,13 +101,13 @@ def test_a_strange_upload_id_is_invalid(running: Running) -> None:
     assert error(answer) == (422, "invalid")
 
 
-@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"this is no video" * 100, b"\xff" * 5000], ids=lambda c: len(c))
+@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"this is no video" * 100, b"\xff" * 5000], ids=len)
 def test_what_is_no_video_is_said_by_the_clients_own_name(running: Running, folder: Path, content: bytes) -> None:
     answer = upload(running, content, "holiday.mp4")
     assert error(answer) == (422, "not_a_video")
     assert "holiday.mp4" in answer.json()["error"]["message"]
     assert "upload" not in answer.json()["error"]["message"]
-    assert list(folder.iterdir()) == []
+    assert files_in(folder) == []
 
 
 def test_a_truncated_video_is_answered_one_way_or_the_other(running: Running, face_video: Path, folder: Path) -> None:
@@ -107,14 +115,14 @@ def test_a_truncated_video_is_answered_one_way_or_the_other(running: Running, fa
     for share in (0.1, 0.5, 0.9):
         answer = upload(running, data[: int(len(data) * share)])
         assert answer.status_code in (200, 422)
-    assert list(folder.iterdir()) == []
+    assert files_in(folder) == []
 
 
 def test_a_video_without_a_face_says_so(running: Running, tmp_path: Path, folder: Path) -> None:
     grey: Pixels = np.full((120, 160, 3), 90, np.uint8)
     video = write_video(tmp_path / "grey.mp4", [grey] * 20)
     assert error(upload(running, video.read_bytes())) == (422, "no_faces")
-    assert list(folder.iterdir()) == []
+    assert files_in(folder) == []
 
 
 def test_too_large_is_refused_by_its_announced_length(running: Running) -> None:
@@ -132,7 +140,7 @@ def test_too_large_is_refused_by_its_counted_length_when_none_is_announced(runni
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     answer = running.client.post("/predict_video", content=chunks(), headers=headers)
     assert error(answer) == (413, "too_large")
-    assert list(folder.iterdir()) == []
+    assert files_in(folder) == []
 
 
 @pytest.mark.parametrize(
@@ -194,13 +202,11 @@ async def with_app(
             await use(client, app)
 
 
-async def test_one_upload_too_many_is_refused_and_the_place_is_free_again_later(
-    face_video: Path, tmp_path: Path
-) -> None:
+async def test_one_upload_too_many_is_refused_until_a_place_is_free(face_bytes: bytes, tmp_path: Path) -> None:
     detector = WaitingDetector()
 
     async def use(client: httpx.AsyncClient, _: Any) -> None:
-        files = {"file": ("a.mp4", face_video.read_bytes())}
+        files = {"file": ("a.mp4", face_bytes)}
         first = asyncio.create_task(client.post("/predict_video", files=files))
         assert await asyncio.to_thread(detector.reached.wait, 60)
         refused = await client.post("/predict_video", files=files)
@@ -211,21 +217,23 @@ async def test_one_upload_too_many_is_refused_and_the_place_is_free_again_later(
         assert error(await client.post("/predict_video", files=files)) == (422, "no_faces")
 
     await with_app(tmp_path, detector, use, max_concurrent_uploads=1)
-    assert list(tmp_path.iterdir()) == []
+    assert files_in(tmp_path) == []
 
 
-async def test_a_client_that_leaves_stops_the_analysis_and_leaves_no_file(face_video: Path, tmp_path: Path) -> None:
+async def test_a_client_that_leaves_stops_the_analysis_and_leaves_no_file(face_bytes: bytes, tmp_path: Path) -> None:
     detector = WaitingDetector()
 
     async def use(_: httpx.AsyncClient, app: Any) -> None:
         gone = asyncio.Event()
-        body = multipart(face_video.read_bytes())
+        body = multipart(face_bytes)
         sent = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive() -> Any:
             if sent:
                 return sent.pop()
             await gone.wait()
+            # runs after whoever listens has taken the news
+            asyncio.get_running_loop().call_soon(detector.go_on.set)
             return {"type": "http.disconnect"}
 
         answers: list[Any] = []
@@ -240,26 +248,23 @@ async def test_a_client_that_leaves_stops_the_analysis_and_leaves_no_file(face_v
         }  # fmt: skip
         request = asyncio.create_task(app(scope, receive, send))
         assert await asyncio.to_thread(detector.reached.wait, 60)
-        assert len(list(tmp_path.iterdir())) == 1
+        assert len(files_in(tmp_path)) == 1
         gone.set()
-        while app.state.monitor.uploads.taken and not detector.go_on.is_set():
-            await asyncio.sleep(0)  # the watcher takes the news
-            detector.go_on.set()
         await request
         assert answers[0]["status"] == 499
         assert app.state.monitor.uploads.taken == 0
 
     await with_app(tmp_path, detector, use)
     assert detector.pictures == 1, "it went no further than the picture it was at"
-    assert list(tmp_path.iterdir()) == []
+    assert files_in(tmp_path) == []
 
 
-async def test_a_server_that_stops_does_not_wait_for_a_video(face_video: Path, tmp_path: Path) -> None:
+async def test_a_server_that_stops_does_not_wait_for_a_video(face_bytes: bytes, tmp_path: Path) -> None:
     detector = WaitingDetector()
     answer: list[asyncio.Task[httpx.Response]] = []
 
     async def use(client: httpx.AsyncClient, app: Any) -> None:
-        files = {"file": ("a.mp4", face_video.read_bytes())}
+        files = {"file": ("a.mp4", face_bytes)}
         task = asyncio.create_task(client.post("/predict_video", files=files))
         assert await asyncio.to_thread(detector.reached.wait, 60)
         app.state.monitor.uploads.stopping.set()
@@ -270,7 +275,7 @@ async def test_a_server_that_stops_does_not_wait_for_a_video(face_video: Path, t
     await with_app(tmp_path, detector, use)
     assert answer
     assert detector.pictures == 1
-    assert list(tmp_path.iterdir()) == []
+    assert files_in(tmp_path) == []
 
 
 def multipart(content: bytes) -> bytes:
