@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import urljoin
 
 import av
@@ -73,7 +73,7 @@ class PacedPackets(MediaStreamTrack):
         self._next_s = None
         self._flowing.set()
 
-    async def recv(self) -> av.Packet:
+    async def recv(self) -> av.Packet[Any]:
         await self._flowing.wait()
         now_s = time.monotonic()
         self._next_s = now_s if self._next_s is None else self._next_s + 1 / self._fps
@@ -116,7 +116,7 @@ class WhipPublisher:
             self.peer.addTransceiver(AudioStreamTrack(), "sendonly")
         transceiver = self.peer.addTransceiver(self.media_track, "sendonly")
         mime = {"vp8": "video/VP8", "h264": "video/H264"}[self.media_track.clip.codec]
-        codecs = RTCRtpSender.getCapabilities("video").codecs  # type: ignore[union-attr]  # video is known
+        codecs = RTCRtpSender.getCapabilities("video").codecs
         transceiver.setCodecPreferences([c for c in codecs if c.mimeType in (mime, "video/rtx")])
         await self.peer.setLocalDescription(await self.peer.createOffer())
         return str(self.peer.localDescription.sdp)

@@ -219,12 +219,11 @@ async def test_closing_with_a_full_decoder_does_not_hold_up_the_loop(monkeypatch
 
 
 async def test_an_error_in_a_consumer_ends_this_stream_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    seen = Seen()
+    class Broken(Seen):
+        def on_frame(self, frame: Frame) -> None:
+            raise RuntimeError("the consumer is broken")
 
-    def broken(_: Frame) -> None:
-        raise RuntimeError("the consumer is broken")
-
-    seen.on_frame = broken  # type: ignore[method-assign]
+    seen = Broken()
     async with published(seen, face_clip("vp8")):
         await until(lambda: seen.states[-1] is StreamState.ENDED, "ended")
     assert "the consumer is broken" in caplog.text
