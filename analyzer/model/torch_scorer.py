@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -191,7 +192,7 @@ def make_torch_scorer(
             reason = str(error).partition("\n")[0]
             notes.append(f"{device} was not used, the CPU is: {reason}")
             logger.warning("cannot use %s, falling back to the CPU: %s", device, reason)
-    torch.set_num_threads(config.torch_threads)
+    torch.set_num_threads(config.torch_threads or max(1, (os.cpu_count() or 2) // 2))
     return make(torch.device("cpu"), "cpu")
 
 
