@@ -66,7 +66,9 @@ class StreamEngine(Protocol):
 
     def add_stream(self, stream_id: str) -> Slot: ...
 
-    def remove_stream(self, stream_id: str) -> None: ...
+    def remove_stream(self, stream_id: str) -> None:
+        """Does not wait for the stream's thread."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -253,7 +255,6 @@ class StreamRegistry:
             if entry.source is not None:
                 await entry.source.stop()
         finally:
-            # it joins the stream's vision thread, which may be busy with a picture
-            await asyncio.to_thread(self._engine.remove_stream, stream_id)
+            self._engine.remove_stream(stream_id)
             self._entries.pop(stream_id, None)
             self._removed(stream_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import functools
 import http.server
 import threading
@@ -60,10 +61,8 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
             self._answer(401, "WWW-Authenticate", 'Basic realm="camera"')
         else:
             self.path = self.path.replace("locked", "face")
-            try:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the viewer has seen enough
                 super().do_GET()
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # the viewer has seen enough
 
     def _answer(self, status: int, name: str, value: str) -> None:
         self.send_response(status)
