@@ -2,6 +2,8 @@ import { errorFrom, request } from "./api.js";
 
 /** Candidates go into the offer itself; a slow STUN server may not hold it up for longer. */
 const GATHERING_TIMEOUT_MS = 2000;
+/** The camera is off by then; only the connection lingers. */
+const FAREWELL_TIMEOUT_MS = 3000;
 /** Enough for 640 x 480 at 15 pictures a second without visible blocks: artefacts of the codec look like manipulation. */
 const MAX_BITRATE = 1_500_000;
 
@@ -50,25 +52,30 @@ export class WhipPublisher {
     const place = response.headers.get("location");
     if (!place) throw errorFrom(response.status, JSON.stringify({ error: { code: "whip", message: "The server's answer names no session." } }));
     this.#session = new URL(place, new URL(endpoint, location.href)).href;
-    if (this.#closed) return this.#end(); // stopped while the server was answering
+    if (this.#closed) return void this.#end(); // stopped while the server was answering
     await this.#peer.setRemoteDescription({ type: "answer", sdp: await response.text() });
     await keepResolution(transceiver.sender);
     return undefined;
   }
 
-  /** Ends the session here and on the server; survives the page being closed. */
+  /** Ends the session on the server, then here; survives the page being closed. */
   close() {
     if (this.#closed) return;
     this.#closed = true;
-    this.#peer.close();
-    this.#end();
+    void this.#end();
   }
 
-  #end() {
+  async #end() {
     const session = this.#session;
     this.#session = null;
-    // the server has its own watchdog, so a failed farewell is not worth a message
-    if (session) fetch(session, { method: "DELETE", keepalive: true }).catch(() => undefined);
+    try {
+      // told first: to a peer that is already gone the server would answer that there is no such session
+      if (session) await fetch(session, { method: "DELETE", keepalive: true, signal: AbortSignal.timeout(FAREWELL_TIMEOUT_MS) });
+    } catch {
+      // the server has its own watchdog, so a failed farewell is not worth a message
+    } finally {
+      this.#peer.close();
+    }
   }
 }
 
