@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+
+import numpy as np
+import pytest
+
+from analyzer.batcher import Batch, Batcher, OfflineJob
+from analyzer.config import NUM_FRAMES, AnalyzerConfig
+from analyzer.datatypes import (
+    AnalyzerEvent,
+    Box,
+    FaceCrop,
+    FaceEnded,
+    FaceKey,
+    NotScored,
+    Quality,
+    Verdict,
+    WindowUpdate,
+)
+from analyzer.errors import ScorerError
+from analyzer.pace import LoadControl
+from analyzer.scorer import Scorer
+from analyzer.scoring import ModelThread
+from analyzer.verdict import VerdictPolicy
+from tests.fakes import FakeScorer
+
+PATIENCE_S = 30.0
+CONFIG = AnalyzerConfig(max_staleness_s=60.0)
+KEY = FaceKey("cam", 1)
+WHITE = np.full((224, 224, 3), 255, dtype=np.uint8)
+
+
+def _white_crop(at_s: float) -> FaceCrop:
+    quality = Quality(None, 120.0, 100.0, 120.0, 0.0)
+    return FaceCrop(KEY, 0, 0, None, at_s, Box(0, 0, 120, 120), quality, WHITE)
+
+
+class Bench:
+    """A model thread without vision threads."""
+
+    def __init__(self, make_scorer: Callable[[], Scorer]) -> None:
+        self.batcher = Batcher(CONFIG)
+        self.events: list[AnalyzerEvent] = []
+        self.changed = threading.Condition()
+        self.thread = ModelThread(make_scorer, self.batcher, LoadControl(CONFIG), self._emit)
+        self.thread.start()
+
+    def _emit(self, event: AnalyzerEvent) -> None:
+        with self.changed:
+            self.events.append(event)
+            self.changed.notify_all()
+
+    def wait(self, what: Callable[[], bool]) -> None:
+        with self.changed:
+            assert self.changed.wait_for(what, PATIENCE_S)
+
+    def put(self, at_s: float) -> None:
+        """One face, once the one before was taken."""
+        self.batcher.put(_white_crop(at_s))
+        pause = threading.Event()
+        while self.batcher.waiting[0]:
+            pause.wait(0.001)
+
+    def close(self) -> None:
+        self.batcher.close()
+        self.thread.join()
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    made = Bench(lambda: FakeScorer(CONFIG))
+    yield made
+    made.close()
+
+
+def test_a_face_without_a_new_picture_is_told_as_stale_though_nothing_comes(bench: Bench) -> None:
+    bench.put(time.monotonic())
+    bench.wait(lambda: isinstance(bench.events[-1], Verdict) and bench.events[-1].reason is NotScored.STALE)
+    assert len(bench.events) == 2
+
+
+def test_a_stream_with_a_suspicious_face_is_looked_at_more_often_until_it_ends(bench: Bench) -> None:
+    start_s = time.monotonic()
+    for i in range(NUM_FRAMES):
+        bench.put(start_s + i * 0.1)
+    bench.wait(lambda: any(isinstance(event, Verdict) and event.filled == NUM_FRAMES for event in bench.events))
+    bench.batcher.submit(lambda _: None).result(PATIENCE_S)  # the step after the one that told it
+    assert bench.thread.concerned_streams == {"cam"}
+    bench.batcher.end(FaceEnded(KEY))
+    bench.wait(lambda: bench.events[-1] == FaceEnded(KEY))
+    bench.batcher.submit(lambda _: None).result(PATIENCE_S)
+    assert bench.thread.concerned_streams == frozenset()
+
+
+class DeadScorer(FakeScorer):
+    """Its device fails with each live face."""
+
+    def push(self, crops: Sequence[FaceCrop]) -> list[WindowUpdate]:
+        raise ScorerError("cuda is gone")
+
+
+def test_after_three_failures_in_a_row_the_thread_gives_up_and_says_why() -> None:
+    made: list[DeadScorer] = []
+
+    def make() -> Scorer:
+        made.append(DeadScorer(CONFIG))
+        return made[-1]
+
+    bench = Bench(make)
+    while bench.thread.health.alive:
+        bench.put(time.monotonic())
+    assert bench.thread.health.error == "ScorerError: cuda is gone"
+    assert bench.thread.counts["scorer_failures"] == len(made) == 3
+    assert all(scorer.closed for scorer in made)
+    with pytest.raises(ScorerError):
+        bench.batcher.submit(lambda _: None)
+    bench.close()
+
+
+def test_an_upload_between_failures_starts_the_count_again() -> None:
+    bench = Bench(lambda: DeadScorer(CONFIG))
+    for failures in range(1, 6):
+        bench.put(time.monotonic())
+        bench.batcher.submit(lambda _: None).result(PATIENCE_S)
+        assert bench.thread.counts["scorer_failures"] == failures
+    assert bench.thread.health.alive
+    bench.close()
+
+
+def test_an_upload_that_sat_in_the_batch_of_a_failure_hears_of_it() -> None:
+    future: Future[int] = Future()
+    batch = Batch(crops=(_white_crop(0.0),), job=OfflineJob(lambda _: 1, future, 0.0))
+    thread = ModelThread(lambda: DeadScorer(CONFIG), Batcher(CONFIG), LoadControl(CONFIG), lambda _: None)
+    with pytest.raises(ScorerError):
+        thread._handle(batch, DeadScorer(CONFIG), VerdictPolicy(trained=True))
+    assert isinstance(future.exception(0), ScorerError)
