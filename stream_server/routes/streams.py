@@ -29,6 +29,9 @@ StreamPath = Annotated[
 ]
 
 
+_NO_SUCH_STREAM: Final = error_docs(s404="no such stream", s422="not a stream id")
+
+
 class NewStream(BaseModel):
     """A stream to open."""
 
@@ -90,19 +93,19 @@ async def add_stream(new: NewStream, monitor: TheMonitor, response: Response) ->
     return stream_message(info, monitor.clock.now())
 
 
-@router.get("/{stream_id}", summary="One stream", responses=error_docs(s404="no such stream"))
+@router.get("/{stream_id}", summary="One stream", responses=_NO_SUCH_STREAM)
 async def get_stream(stream_id: StreamPath, monitor: TheMonitor) -> StreamMessage:
     """One stream with its state."""
     return _message(monitor, stream_id)
 
 
-@router.delete("/{stream_id}", status_code=204, summary="Remove a stream", responses=error_docs(s404="no such stream"))
+@router.delete("/{stream_id}", status_code=204, summary="Remove a stream", responses=_NO_SUCH_STREAM)
 async def remove_stream(stream_id: StreamPath, monitor: TheMonitor) -> None:
     """Close a stream, webcams included, and forget its history."""
     await monitor.registry.remove(stream_id)
 
 
-@router.get("/{stream_id}/scores", summary="Recent scores", responses=error_docs(s404="no such stream"))
+@router.get("/{stream_id}/scores", summary="Recent scores", responses=_NO_SUCH_STREAM)
 async def get_scores(stream_id: StreamPath, monitor: TheMonitor) -> ScoreList:
     """Scores of the last five minutes, for a chart."""
     _message(monitor, stream_id)
@@ -121,7 +124,8 @@ async def get_scores(stream_id: StreamPath, monitor: TheMonitor) -> ScoreList:
     response_class=Response,
     responses={
         200: {"content": {"image/jpeg": {}}, "description": "The next frame, faces boxed."},
-        **error_docs(s404="no such stream", s503="no picture came within 2 seconds"),
+        **_NO_SUCH_STREAM,
+        **error_docs(s503="no picture came within 2 seconds"),
     },
 )
 async def get_snapshot(stream_id: StreamPath, monitor: TheMonitor) -> Response:
