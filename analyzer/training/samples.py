@@ -124,19 +124,20 @@ class ImageSamples:
         rng = np.random.default_rng((self.seed, 1, index))
         real = self.material.pick_real(rng, self.mixture.stills)
         fake = self.material.pick_fake(rng, clips=False) if rng.random() < self.mixture.real_fakes else None
-        clip = len(real.jpegs) > 1 and (fake is None or len(fake.jpegs) > 1)
-        count = 2 if clip else 1
+        still = len(real.jpegs) == 1 or (fake is not None and len(fake.jpegs) == 1)
+        # Two crops of a kind either way, so that every batch has one size: two frames, or a picture twice.
+        parts = [self._one(rng, real, fake, 1) for _ in range(2)] if still else [self._one(rng, real, fake, 2)]
+        return Crops(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+    def _one(self, rng: np.random.Generator, real: Track, fake: Track | None, count: int) -> Crops:
         chosen = _spread(rng, len(real.jpegs), count)
         if fake is not None:
             halves = [(real, chosen), (fake, _spread(rng, len(fake.jpegs), count))]
             draw = int(rng.integers(2**31))  # the same delivery for both
-            pixels = [
-                crop
-                for track, indices in halves
-                for crop in deliver(
-                    track.frames(indices), draw_delivery(np.random.default_rng(draw), track.side, count)
-                )
-            ]
+            pixels: list[Pixels] = []
+            for track, indices in halves:
+                delivery = draw_delivery(np.random.default_rng(draw), track.side, count)
+                pixels += deliver(track.frames(indices), delivery)
             seams = np.zeros((2 * count, CELLS, CELLS), np.float32)
             return Crops(np.stack(pixels), _labels(count), seams, 1 - _labels(count))
         family = _pick_family(rng, self.mixture.families, still=count == 1)

@@ -79,7 +79,7 @@ class TrainOptions:
     """False-positive rate on real calibration clips at which 0.5 is set."""
     workers: int = 2
     batch: int = 8
-    """Clips or pictures per step of stage A (each gives 2 or 4 crops)."""
+    """Clips or pictures per step of stage A (each gives 4 crops)."""
     rate_backbone: float = 3e-5
     rate_head: float = 3e-4
     steps: int | None = None
