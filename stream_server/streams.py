@@ -80,6 +80,7 @@ class _Entry:
     """What the source said last; `info` may say stalled instead."""
     source: Source | None = None
     frame_at_s: float = field(default_factory=time.monotonic)
+    logged: tuple[StreamState, SourceErrorKind | None] | None = None
     removal: asyncio.Task[None] | None = None
 
 
@@ -220,7 +221,24 @@ class StreamRegistry:
     def _show(self, entry: _Entry, status: SourceStatus) -> None:
         if entry.info.status != status:
             entry.info = replace(entry.info, status=status)
+            self._log(entry)
             self._publish(entry.info)
+
+    def _log(self, entry: _Entry) -> None:
+        """One line when the state is another one: a camera that stays away is not a line for each attempt."""
+        status = entry.info.status
+        what = (status.state, status.error_kind)
+        if status.state is StreamState.CONNECTING or what == entry.logged:
+            return
+        entry.logged = what
+        level = logging.WARNING if status.error_kind is not None else logging.INFO
+        log.log(
+            level,
+            "stream %s is %s%s",
+            entry.info.stream_id,
+            status.state,
+            f": {status.message}" if status.message else "",
+        )
 
     async def _watch(self) -> None:
         while True:

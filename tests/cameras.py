@@ -17,6 +17,7 @@ import struct
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,10 @@ from typing import Literal, cast
 import av
 import pytest
 from av.video.codeccontext import VideoCodecContext
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from analyzer.datatypes import Pixels
 from stream_server.demo import ClipPlan, render_real
@@ -91,6 +96,30 @@ def encode_clip(path: Path, codec: Codec, pictures: Iterable[Pixels], key_every:
     return Clip(codec, path)
 
 
+def self_signed(folder: Path) -> Path:
+    """A certificate as cameras have them, for no name that anybody could check, and its key in one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "camera")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "camera.pem"
+    plain = serialization.NoEncryption()
+    path.write_bytes(
+        certificate.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    )
+    return path
+
+
 def free_port() -> int:
     """A port on loopback that nobody listens on."""
     with socket.socket() as probe:
@@ -115,7 +144,10 @@ def missing() -> str | None:
 
 
 class Camera:
-    """One RTSP camera on one port of loopback, in a process of its own; the port outlives `kill` and `start`."""
+    """One RTSP camera on one port of loopback, in a process of its own; the port outlives `kill` and `start`.
+
+    `tls`: a PEM file with certificate and key (`self_signed`); then the camera speaks RTSPS.
+    """
 
     def __init__(
         self,
@@ -126,10 +158,15 @@ class Camera:
         auth: Literal["basic", "digest"] = "basic",
         transports: str = "tcp,udp",
         fps: float = FPS,
+        tls: Path | None = None,
     ) -> None:
         self.mounts = dict(mounts)
         self.port = free_port()
         self._extra = ["--transports", transports, "--fps", str(fps)]
+        self._scheme = "rtsp"
+        if tls is not None:
+            self._scheme = "rtsps"
+            self._extra += ["--tls", str(tls)]
         if user is not None:
             self._extra += ["--user", user, "--password", password or "", "--auth", auth]
         self._process: subprocess.Popen[str] | None = None
@@ -145,7 +182,7 @@ class Camera:
 
     def url(self, path: str, credentials: str = "") -> str:
         """`credentials`: `user:password`, percent-encoded."""
-        return f"rtsp://{credentials}{'@' if credentials else ''}127.0.0.1:{self.port}{path}"
+        return f"{self._scheme}://{credentials}{'@' if credentials else ''}127.0.0.1:{self.port}{path}"
 
     def kill(self) -> None:
         """As if the power were cut. Fine to call again."""

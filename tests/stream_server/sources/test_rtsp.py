@@ -17,7 +17,7 @@ from stream_server.sources import interrupt
 from stream_server.sources.address import AddressRules, parse_address
 from stream_server.sources.base import Backoff, StreamState
 from stream_server.sources.rtsp import Patience, RTSPSource
-from tests.cameras import Camera, Clip, Codec, free_port, make_clip, require
+from tests.cameras import Camera, Clip, Codec, free_port, make_clip, require, self_signed
 from tests.recorder import Recorder, running
 
 PASSWORD = "ge heim@/ö?"
@@ -51,6 +51,10 @@ def _make(
         transport=transport,
         patience=patience,
     )
+
+
+def _open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 @pytest.fixture
@@ -131,6 +135,27 @@ def _assert_hidden(
     everything = recorder.said() + caplog.text + printed.out + printed.err
     for form in (password, quote(password, safe=""), quote(password)):
         assert form not in everything
+
+
+@pytest.mark.rtsp
+@pytest.mark.parametrize("user", [None, "admin"])
+async def test_a_camera_with_an_encrypted_connection_goes_live(
+    face_clips: dict[Codec, Clip], tmp_path: Path, user: str | None
+) -> None:
+    require()
+    recorder = Recorder()
+    with Camera({"/face": face_clips["h264"]}, tls=self_signed(tmp_path), user=user, password="geheim") as camera:
+        url = camera.url("/face", "admin:geheim" if user else "")
+        assert url.startswith("rtsps:")
+        async with running(_make(url, recorder)):
+            recorder.wait_frames(3)
+
+
+@pytest.mark.rtsp
+async def test_an_encrypted_connection_to_a_camera_without_is_said_so(camera: Camera) -> None:
+    recorder = Recorder()
+    async with running(_make(camera.url("/h264").replace("rtsp:", "rtsps:"), recorder)):
+        assert recorder.wait_state(StreamState.LOST).error_kind is SourceErrorKind.TLS
 
 
 @pytest.mark.rtsp
@@ -265,11 +290,11 @@ async def test_twenty_connections_leave_no_descriptor_and_no_thread(camera: Came
             recorder.wait("an attempt", lambda: len(recorder.statuses) >= 2)
 
     await once("/h264")
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = _open_files()
     for _ in range(10):
         await once("/h264")
         await once("/nothing")
-    assert len(list(Path("/proc/self/fd").iterdir())) <= before
+    assert _open_files() <= before
 
 
 @pytest.mark.parametrize("scheme", ["rtsp", "rtsps", "rtmp", "http", "https"])
