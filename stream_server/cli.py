@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,27 +16,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from analyzer.errors import ConfigError, DeepfakeMonitorError, MediaError, SourceError
+from analyzer.errors import ConfigError, DeepfakeMonitorError
 from stream_server.about import VERSION
+from stream_server.cli_model import add_model_commands
+from stream_server.exit_codes import Exit, exit_code_of
 from stream_server.settings import Settings, load_settings
 
 # Only light modules are imported above: `--help` must not wait for torch. Each command imports what it runs.
-
-
-class Exit(IntEnum):
-    """What the exit code says."""
-
-    OK = 0
-    FOUND = 1
-    """Something was found: a deepfake (`score`), a problem (`doctor`)."""
-    USAGE = 2
-    """The command line is wrong."""
-    BAD_INPUT = 3
-    """A file, setting or address that was given cannot be used."""
-    CANNOT_WORK = 4
-    """This machine lacks something: weights, a free port, a working device."""
-    INTERRUPTED = 130
-    """Ctrl-C before the work was done (128 + SIGINT); `serve` ends with 0 instead."""
 
 
 app = typer.Typer(
@@ -238,20 +223,7 @@ def doctor(
     raise typer.Exit(Exit.FOUND if any(check.found is Found.PROBLEM for check in checks) else Exit.OK)
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
-def bench(context: typer.Context) -> None:
-    """Measure the cost of a score, how many streams this machine holds, and memory. `bench --help` lists options."""
-    try:
-        from benchmarks.main import run  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"{error.name} is missing: the benchmarks come with the source, run this in a checkout"
-        ) from error
-    raise typer.Exit(run(context.args))
-
-
-def _code(error: DeepfakeMonitorError) -> Exit:
-    return Exit.BAD_INPUT if isinstance(error, ConfigError | MediaError | SourceError) else Exit.CANNOT_WORK
+add_model_commands(app)
 
 
 def main() -> None:
@@ -260,7 +232,7 @@ def main() -> None:
         app(standalone_mode=True)
     except DeepfakeMonitorError as error:
         say.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
-        sys.exit(_code(error))
+        sys.exit(exit_code_of(error))
     except KeyboardInterrupt:
         say.print("interrupted")
         sys.exit(Exit.INTERRUPTED)

@@ -1,0 +1,28 @@
+"""What the exit code of `deepfake-monitor` says; docs/cli.md repeats it."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from analyzer.errors import ConfigError, DeepfakeMonitorError, MediaError, SourceError
+
+
+class Exit(IntEnum):
+    """0 is good; every other one says what kind of trouble it is."""
+
+    OK = 0
+    FOUND = 1
+    """Something was found: a deepfake (`score`), a problem (`doctor`), rows that failed (`evaluate`)."""
+    USAGE = 2
+    """The command line is wrong."""
+    BAD_INPUT = 3
+    """A file, setting or address that was given cannot be used."""
+    CANNOT_WORK = 4
+    """This machine lacks something: weights, a free port, a working device."""
+    INTERRUPTED = 130
+    """Ctrl-C before the work was done (128 + SIGINT); `serve` ends with 0 instead."""
+
+
+def exit_code_of(error: DeepfakeMonitorError) -> Exit:
+    """What an error that ended the program is."""
+    return Exit.BAD_INPUT if isinstance(error, ConfigError | MediaError | SourceError) else Exit.CANNOT_WORK
