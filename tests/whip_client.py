@@ -124,7 +124,10 @@ class WhipPublisher:
     async def publish(self) -> None:
         """Raises `WhipError` when the server refuses."""
         headers = {"Content-Type": "application/sdp"}
-        response = await self._client.post(self._url, content=await self.offer(), headers=headers)
+        await self.accept(await self._client.post(self._url, content=await self.offer(), headers=headers))
+
+    async def accept(self, response: httpx.Response) -> None:
+        """Take the server's answer to the offer. Raises `WhipError` when it refuses."""
         if response.status_code != 201:
             raise WhipError(response)
         self.session_url = urljoin(str(response.url), response.headers["Location"])

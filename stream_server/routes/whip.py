@@ -23,8 +23,10 @@ from analyzer.errors import ConflictError, DeepfakeMonitorError, NotFoundError
 from stream_server.http_errors import error_response
 from stream_server.settings import Settings
 from stream_server.sources.base import OnFrame, OnStatus
-from stream_server.sources.webrtc import IceServerConfig, WebRTCConfig, WebRTCSource
-from stream_server.sources.webrtc_sdp import Offer, parse_fragment, parse_offer
+from stream_server.sources.sdp_text import parse_fragment
+from stream_server.sources.webrtc import WebRTCSource
+from stream_server.sources.webrtc_sdp import Offer, parse_offer
+from stream_server.sources.webrtc_watch import IceServerConfig, WebRTCConfig
 from stream_server.streams import STREAM_ID, StreamRegistry
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""The publisher's offer, our answer and trickled candidates: text in, text out, no I/O (RFC 8866, 9429, 8840).
+"""The publisher's offer and our answer: text in, text out, no I/O (RFC 8866, 9429).
 
 aiortc is only ever shown what we took from the offer and understood: one video section, VP8 or H.264, its transport.
 So an offer may hold anything else (audio, data channels, simulcast, AV1, more cameras) without aiortc raising on it;
@@ -7,50 +7,31 @@ what we do not take is answered as inactive or rejected here.
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from aiortc import RTCIceCandidate
 
 from analyzer.errors import DeepfakeMonitorError
-
-MAX_SECTIONS: Final = 32
-"""An offer with more `m=` lines is refused; browsers send 1 to 3."""
-MAX_CANDIDATES: Final = 32
-"""Of one peer, further ones are ignored: each is an address that we send connectivity checks to."""
+from stream_server.sources.sdp_text import TRANSPORT, BadSdpError, Section, candidates_of, split_sections
 
 # aiortc answers with its own payload type for any other (35-63 are in use by browsers for rarer codecs)
 _PAYLOAD_TYPES: Final = range(96, 128)
 _PROTOCOLS: Final = {"UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "TCP/TLS/RTP/SAVPF", "RTP/SAVPF", "RTP/SAVP"}
-_DIRECTIONS: Final = ("sendonly", "sendrecv", "recvonly", "inactive")
 _FEEDBACK: Final = ("nack", "nack pli", "goog-remb")
 _EXTENSIONS: Final = (
     "urn:ietf:params:rtp-hdrext:sdes:mid",
     "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
 )
-_TRANSPORT: Final = ("ice-ufrag", "ice-pwd", "ice-options", "candidate", "end-of-candidates", "fingerprint", "setup")
 # Whatever profile is offered decodes the same; aiortc knows this one, the answer names the offered one
 _AIORTC_H264: Final = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~/-]{1,64}")
-_MEDIA = re.compile(r"([a-z]{1,16}) ([0-9]{1,5})(?:/[0-9]+)? ([A-Z/]{1,32}) ([\x21-\x7e]+(?: [\x21-\x7e]+)*) *")
 _RTPMAP = re.compile(r"([0-9]{1,3}) +([A-Za-z0-9.-]+)/([0-9]{1,6})(?:/([0-9]{1,2}))? *")
 _FINGERPRINT = re.compile(r"(?i:sha-(?:256|384|512)) +[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){31,63} *")
 _UFRAG = re.compile(r"[A-Za-z0-9+/_=-]{4,256}")
 _PWD = re.compile(r"[A-Za-z0-9+/_=-]{22,256}")
-_CANDIDATE = re.compile(
-    r"(?P<foundation>[\x21-\x7e]{1,64}) (?P<component>[0-9]{1,3}) (?P<protocol>[A-Za-z]{1,8}) (?P<priority>[0-9]{1,10})"
-    r" (?P<ip>[0-9A-Za-z.:-]{1,255}) (?P<port>[0-9]{1,5}) typ (?P<type>host|srflx|relay)(?: .*)?"
-)
-
-
-class BadSdpError(DeepfakeMonitorError):
-    """The text is not an SDP offer, or not a fragment, that WebRTC could mean."""
-
-    code = "bad_sdp"
 
 
 class NoVideoError(DeepfakeMonitorError):
@@ -63,32 +44,6 @@ class NoCodecError(DeepfakeMonitorError):
     """The offer sends video in none of the codecs that we decode."""
 
     code = "no_common_codec"
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One `m=` section (or the part before the first) with its attributes in order."""
-
-    kind: str
-    port: int
-    protocol: str
-    formats: tuple[str, ...]
-    attributes: tuple[tuple[str, str], ...]
-
-    def all(self, name: str) -> list[str]:
-        return [value for key, value in self.attributes if key == name]
-
-    def first(self, name: str) -> str | None:
-        return next(iter(self.all(name)), None)
-
-    @property
-    def mid(self) -> str | None:
-        return self.first("mid")
-
-    @property
-    def direction(self) -> str:
-        """`sendrecv` unless it says otherwise (RFC 8866, section 6.7)."""
-        return next((key for key, _ in self.attributes if key in _DIRECTIONS), "sendrecv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +72,8 @@ class Offer:
 
         `start_bitrate_kbps` is where Chromium starts; else 300 kbit/s and a small picture for half a minute.
         """
-        _, (ours,) = _split(aiortc_answer)
-        transport = [(key, value) for key, value in ours.attributes if key in _TRANSPORT]
+        _, (ours,) = split_sections(aiortc_answer)
+        transport = [(key, value) for key, value in ours.attributes if key in TRANSPORT]
         bodies = [
             self._video_answer(ours, start_bitrate_kbps)
             if index == self.video
@@ -171,22 +126,12 @@ class Offer:
         return False, [f"m={section.kind} 0 {section.protocol} {formats}", "c=IN IP4 0.0.0.0", "a=inactive", *mid]
 
 
-@dataclass(frozen=True, slots=True)
-class Fragment:
-    """Trickled candidates (`application/trickle-ice-sdpfrag`, RFC 8840)."""
-
-    ufrag: str | None
-    """Which ICE session they belong to, if it says so."""
-    candidates: tuple[RTCIceCandidate, ...]
-    """Those that we can use; `sdpMid` says whose they are."""
-
-
 def parse_offer(text: str) -> Offer:
     """Find the video in an offer and what we need of its transport.
 
     Raises `BadSdpError`, `NoVideoError` or `NoCodecError`, each saying what was expected and what came.
     """
-    session, sections = _split(text)
+    session, sections = split_sections(text)
     if not sections:
         raise BadSdpError("expected an SDP offer with an m=video section; it has no m= line")
     mids = [section.mid for section in sections if section.mid is not None]
@@ -221,49 +166,8 @@ def parse_offer(text: str) -> Offer:
         codecs=codecs,
         ufrag=ufrag,
         for_aiortc="".join(f"{line}\r\n" for line in shown),
-        candidates=_candidates((value, section.mid) for value in values),
+        candidates=candidates_of((value, section.mid) for value in values),
     )
-
-
-def parse_fragment(text: str) -> Fragment:
-    """Read trickled candidates; those that we cannot use (TCP, unknown types, garbage) are left out.
-
-    Raises `BadSdpError` when the text is no fragment at all.
-    """
-    session, sections = _split(text, first="")
-    parts = [session, *sections]
-    if not any(name in _TRANSPORT for part in parts for name, _ in part.attributes):
-        raise BadSdpError("expected a=ice-ufrag, a=candidate or a=end-of-candidates lines; there are none")
-    ufrags = [value for part in parts for value in part.all("ice-ufrag")]
-    return Fragment(
-        ufrag=ufrags[0] if ufrags else None,
-        candidates=_candidates((value, part.mid) for part in parts for value in part.all("candidate")),
-    )
-
-
-def _split(text: str, first: str = "v=0") -> tuple[Section, list[Section]]:
-    """The session part and the media sections; attributes only, for the rest says nothing that we need."""
-    lines = [line for line in re.split(r"\r\n|\n|\r", text) if line]
-    if first and (not lines or lines[0] != first):
-        raise BadSdpError(f"expected SDP starting with {first!r}, got {lines[0][:40] if lines else ''!r}")
-    found = [Section("session", 0, "", (), ())]
-    attributes: list[list[tuple[str, str]]] = [[]]
-    for number, line in enumerate(lines, start=1):
-        if not re.match(r"[a-z]=", line) or "\x00" in line:
-            raise BadSdpError(f"expected SDP lines such as 'a=mid:0'; line {number} is {line[:40]!r}")
-        if line.startswith("m="):
-            media = _MEDIA.fullmatch(line[2:])
-            if not media or int(media[2]) > 65535 or len(found) > MAX_SECTIONS:
-                raise BadSdpError(f"expected at most {MAX_SECTIONS} media lines; line {number} is {line[:60]!r}")
-            found.append(Section(media[1], int(media[2]), media[3], tuple(media[4].split(" ")), ()))
-            attributes.append([])
-        elif line.startswith("a="):
-            name, _, value = line[2:].partition(":")
-            attributes[-1].append((name, value.strip()))
-    session, *sections = (
-        Section(s.kind, s.port, s.protocol, s.formats, tuple(a)) for s, a in zip(found, attributes, strict=True)
-    )
-    return session, sections
 
 
 def _choose(sections: list[Section]) -> tuple[int, tuple[str, ...]]:
@@ -372,38 +276,6 @@ def _ssrcs(section: Section) -> list[int]:
     chosen = groups[0] if groups else list(dict.fromkeys(named))[:1]
     numbers = [int(s) for s in chosen[:2] if s.isascii() and s.isdecimal() and len(s) <= 10]
     return [number for number in numbers if number < 2**32]
-
-
-def _candidates(values: Iterable[tuple[str, str | None]]) -> tuple[RTCIceCandidate, ...]:
-    found = (_candidate(value, mid) for value, mid in values)
-    return tuple(candidate for candidate in found if candidate is not None)[:MAX_CANDIDATES]
-
-
-def _candidate(value: str, mid: str | None) -> RTCIceCandidate | None:
-    """One usable candidate: UDP, component 1, a sane address or a `.local` name (RFC 8839, section 5.1)."""
-    match = _CANDIDATE.fullmatch(value)
-    if not match or match["component"] != "1" or match["protocol"].lower() != "udp":
-        return None
-    address, port = match["ip"], int(match["port"])
-    if not address.lower().endswith(".local"):
-        try:
-            ip = ipaddress.ip_address(address)
-        except ValueError:
-            return None
-        if ip.is_multicast or ip.is_unspecified:
-            return None
-    if not 1 <= port <= 65535 or int(match["priority"]) >= 2**32:
-        return None
-    return RTCIceCandidate(
-        component=1,
-        foundation=match["foundation"],
-        ip=address,
-        port=port,
-        priority=int(match["priority"]),
-        protocol="udp",
-        type=match["type"],
-        sdpMid=mid,
-    )
 
 
 def _line(name: str, value: str | None) -> str:

@@ -2,53 +2,30 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
-import queue
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import SimpleNamespace
 
 import aioice.ice
 import pytest
-from aiortc import RTCPeerConnection, RTCSessionDescription
-from aiortc.mediastreams import MediaStreamTrack
-from aiortc.rtcrtpreceiver import RemoteStreamTrack
+from aiortc import RTCSessionDescription
 
 from analyzer.datatypes import Frame
 from analyzer.errors import SourceErrorKind
-from stream_server.sources import webrtc_private
 from stream_server.sources.base import SourceStatus, StreamState
-from stream_server.sources.webrtc import PeerWatch, WebRTCConfig, WebRTCSource
-from stream_server.sources.webrtc_private import (
-    DecoderQueue,
-    NewestQueue,
-    accept_rsa_peers,
-    bound_decoder,
-    is_keyframe,
-    keep_newest,
-)
-from stream_server.sources.webrtc_sdp import MAX_CANDIDATES, BadSdpError, parse_fragment, parse_offer
+from stream_server.sources.sdp_text import MAX_CANDIDATES, BadSdpError, parse_fragment
+from stream_server.sources.webrtc import WebRTCSource
+from stream_server.sources.webrtc_sdp import parse_offer
+from stream_server.sources.webrtc_watch import WebRTCConfig
 from tests.whip_client import Codec, EncodedClip, WhipPublisher, face_clip
-
-PATIENCE_S = 20.0
+from tests.whip_site import PATIENCE_S, until
 
 
 @pytest.fixture(autouse=True)
 def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda *_, **__: ["127.0.0.1"])
-
-
-async def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for something that the event loop makes true."""
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            while not condition():  # noqa: ASYNC110 - aiortc sets no event for these
-                await asyncio.sleep(0.01)
-    except TimeoutError:
-        pytest.fail(f"waited {PATIENCE_S} s in vain for {what}")
 
 
 def open_descriptors() -> int:
@@ -275,150 +252,9 @@ def an_offer() -> str:
     )
 
 
-class TestPeerWatch:
-    config = WebRTCConfig(connect_timeout_s=15, stalled_after_s=3, ended_after_s=20)
-
-    def test_waits_for_the_connection_then_gives_up(self) -> None:
-        watch = PeerWatch(100, self.config)
-        assert [watch.state(t) for t in (100, 114.9, 115)] == ["connecting", "connecting", "ended"]
-        assert watch.next_change_s(100) == 115
-
-    def test_a_connection_without_pictures_is_stalled_then_ended(self) -> None:
-        watch = PeerWatch(100, self.config)
-        watch.connect(110)
-        assert [watch.state(t) for t in (112, 113, 129.9, 130)] == ["connecting", "stalled", "stalled", "ended"]
-        assert watch.next_change_s(112) == 113
-        assert watch.next_change_s(113) == 130
-
-    def test_pictures_keep_it_live(self) -> None:
-        watch = PeerWatch(100, self.config)
-        watch.connect(101)
-        watch.frame(102)
-        watch.connect(104)  # said again later: the picture counts
-        assert [watch.state(t) for t in (102, 104.9, 105, 122)] == ["live", "live", "stalled", "ended"]
-        watch.frame(121)
-        assert watch.state(122) == "live"
-
-
-class TestPrivateParts:
-    """Pins aiortc's private names; when this fails after an upgrade, look at webrtc_private.py."""
-
-    async def test_aiortc_has_what_we_replace(self) -> None:
-        peer = RTCPeerConnection()
-        try:
-            receiver = peer.addTransceiver("video", "recvonly").receiver
-            assert isinstance(bound_decoder(receiver), DecoderQueue)
-            assert isinstance(getattr(receiver, webrtc_private._DECODER_QUEUE), DecoderQueue)
-            assert hasattr(receiver, webrtc_private._ENABLED)
-            media_track = RemoteStreamTrack("video")
-            assert keep_newest(media_track) is media_track._queue
-        finally:
-            await peer.close()
-
-    async def test_rsa_peers_are_accepted(self) -> None:
-        peer = RTCPeerConnection()
-        try:
-            assert accept_rsa_peers(peer)
-            (certificate,) = getattr(peer, webrtc_private._CERTIFICATES)
-            assert isinstance(certificate, webrtc_private._AnyKeyCertificate)
-        finally:
-            await peer.close()
-
-    async def test_where_the_names_are_gone_it_says_so_and_goes_on(self, caplog: pytest.LogCaptureFixture) -> None:
-        class OtherTrack(MediaStreamTrack):
-            async def recv(self) -> None:  # type: ignore[override]  # never called
-                raise NotImplementedError
-
-        caplog.set_level(logging.WARNING)
-        assert keep_newest(OtherTrack()) is None
-        assert bound_decoder(SimpleNamespace()) is None  # type: ignore[arg-type]  # a receiver of another aiortc
-        assert accept_rsa_peers(SimpleNamespace()) is False  # type: ignore[arg-type]
-        assert "going on without that guard" in caplog.text
-
-    @pytest.mark.parametrize("missing", ["keep_newest", "bound_decoder"])
-    async def test_frames_arrive_without_the_guards(self, missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(f"stream_server.sources.webrtc.{missing}", lambda _: None)
-        seen = Seen()
-        async with published(seen, face_clip("vp8")):
-            await until(lambda: len(seen.frames) >= 3, "frames")
-
-
-class TestNewestQueue:
-    async def test_a_newer_frame_replaces_an_older(self) -> None:
-        newest = NewestQueue()
-        for frame in range(5):
-            await newest.put(frame)
-        assert (newest.qsize(), newest.get_nowait(), newest.dropped) == (1, 4, 4)
-
-    async def test_the_end_is_never_lost(self) -> None:
-        newest = NewestQueue()
-        await newest.put(1)
-        await newest.put(None)
-        assert [newest.get_nowait(), newest.get_nowait()] == [1, None]
-        await newest.put(None)
-        await newest.put(2)
-        assert newest.get_nowait() is None
-
-
-class TestDecoderQueue:
-    key, delta = b"\x00key", b"\x01delta"
-
-    def item(self, data: bytes, timestamp: int = 0) -> tuple[object, object]:
-        return SimpleNamespace(name="VP8"), SimpleNamespace(data=data, timestamp=timestamp)
-
-    def test_when_full_all_go_and_decoding_waits_for_a_keyframe(self) -> None:
-        ask = threading.Event()
-        waiting = DecoderQueue(ask, limit=3)
-        for _ in range(3):
-            waiting.put(self.item(self.delta))
-        assert not ask.is_set()
-        waiting.put(self.item(self.delta))
-        assert (waiting.qsize(), waiting.dropped, ask.is_set()) == (0, 4, True)
-        waiting.put(self.item(self.delta))
-        assert waiting.qsize() == 0
-        waiting.put(self.item(self.key))
-        waiting.put(self.item(self.delta))
-        assert waiting.qsize() == 2
-        assert waiting.codec == "vp8"
-
-    def test_the_end_mark_overtakes_what_waits(self) -> None:
-        waiting = DecoderQueue(threading.Event())
-        for _ in range(9):
-            waiting.put(self.item(self.delta))
-        waiting.put(None)
-        assert waiting.get_nowait() is None
-        with pytest.raises(queue.Empty):
-            waiting.get_nowait()
-
-    def test_it_knows_when_a_frame_arrived_and_forgets_old_ones(self) -> None:
-        waiting = DecoderQueue(threading.Event(), limit=2)
-        before = time.monotonic()
-        for timestamp in range(10):
-            waiting.put(self.item(self.key, timestamp))
-        arrived = waiting.arrived_at_s(9)
-        assert arrived is not None
-        assert arrived >= before
-        assert waiting.arrived_at_s(0) is None
-        assert waiting.arrived_at_s(None) is None
-
-
-@pytest.mark.parametrize(
-    ("codec", "data", "expected"),
-    [
-        pytest.param("vp8", b"\x10\x02", True, id="VP8 key"),
-        pytest.param("vp8", b"\x11\x02", False, id="VP8 delta"),
-        pytest.param("vp8", b"", False, id="VP8 empty"),
-        pytest.param("h264", b"\x00\x00\x00\x01\x67\x42\x00\x00\x01\x68", True, id="H.264 SPS"),
-        pytest.param("h264", b"\x00\x00\x00\x01\x09\xf0\x00\x00\x01\x65\x88", True, id="H.264 IDR after a delimiter"),
-        pytest.param("h264", b"\x00\x00\x00\x01\x41\x9a", False, id="H.264 delta"),
-        pytest.param("h264", b"\x00\x00\x01", False, id="H.264 cut off"),
-    ],
-)
-def test_keyframes_are_told_from_others(codec: str, data: bytes, expected: bool) -> None:
-    assert is_keyframe(codec, data) is expected
-
-
-@pytest.mark.parametrize("codec", ["vp8", "h264"])
-def test_keyframes_of_real_encoders_are_found(codec: Codec) -> None:
-    packets = face_clip(codec).packets
-    assert [is_keyframe(codec, packet) for packet in packets[:3]] == [True, False, False]
+@pytest.mark.parametrize("missing", ["keep_newest", "bound_decoder"])
+async def test_frames_arrive_without_the_guards(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"stream_server.sources.webrtc.{missing}", lambda _: None)
+    seen = Seen()
+    async with published(seen, face_clip("vp8")):
+        await until(lambda: len(seen.frames) >= 3, "frames")

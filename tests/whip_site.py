@@ -1,0 +1,91 @@
+"""An application with WHIP alone, on the real registry, whose engine only counts frames."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from analyzer.datatypes import Frame
+from stream_server.http_errors import add_error_handlers
+from stream_server.routes.whip import WhipConfig, whip_routes
+from stream_server.security import SecurityMiddleware
+from stream_server.settings import ServerSettings
+from stream_server.streams import StreamInfo, StreamRegistry, StreamSettings
+
+PATIENCE_S = 20.0
+
+
+async def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for something that the event loop makes true."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while not condition():  # noqa: ASYNC110 - aiortc sets no event for these
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        pytest.fail(f"waited {PATIENCE_S} s in vain for {what}")
+
+
+class Slot:
+    """Counts and forgets."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self.newest: Frame | None = None
+
+    def put(self, frame: Frame) -> None:
+        self.frames += 1
+        self.newest = frame
+
+
+class Slots:
+    """The part of the engine that a registry needs."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, Slot] = {}
+
+    def add_stream(self, stream_id: str) -> Slot:
+        self.of[stream_id] = Slot()
+        return self.of[stream_id]
+
+    def remove_stream(self, stream_id: str) -> None:
+        del self.of[stream_id]
+
+
+class Site:
+    """An application with WHIP alone, on the real registry."""
+
+    def __init__(self, config: WhipConfig, server: ServerSettings) -> None:
+        self.slots = Slots()
+        self.told: list[StreamInfo] = []
+        self.removed: list[str] = []
+        self.registry = StreamRegistry(self.slots, StreamSettings(), self.told.append, self.removed.append)
+        self.app = FastAPI()
+        self.app.router.routes.extend(whip_routes(config, lambda _: self.registry))
+        add_error_handlers(self.app)
+        self.app.add_middleware(SecurityMiddleware, server=server)
+        self.client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app), base_url="http://127.0.0.1", timeout=PATIENCE_S
+        )
+
+    def frames(self, stream_id: str) -> int:
+        slot = self.slots.of.get(stream_id)
+        return slot.frames if slot else 0
+
+    @property
+    def ids(self) -> list[str]:
+        return [info.stream_id for info in self.registry.list()]
+
+
+@asynccontextmanager
+async def a_site(config: WhipConfig | None = None, server: ServerSettings | None = None) -> AsyncIterator[Site]:
+    site = Site(config or WhipConfig(), server or ServerSettings())
+    try:
+        async with site.client:
+            yield site
+    finally:
+        await site.registry.close()
