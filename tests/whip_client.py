@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -17,6 +18,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSession
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamTrack
 from av.video.codeccontext import VideoCodecContext
 
+from analyzer.datatypes import Pixels
 from tests.videos import moving_face
 
 Codec = Literal["vp8", "h264"]
@@ -32,11 +34,15 @@ class EncodedClip:
 
 @cache
 def face_clip(codec: Codec, frames: int = 30, width: int = 640, height: int = 480) -> EncodedClip:
-    """A real face moving on a circle; encoding takes about 10 ms a frame."""
+    """A real face moving on a part of a circle: each round of the loop is a cut. Encoding takes about 10 ms a frame."""
+    return encode(codec, moving_face(frames, (width, height)))
+
+
+def encode(codec: Codec, pictures: Iterable[Pixels]) -> EncodedClip:
+    """Pictures of one size, as a webcam sends them at 15 frames per second; only the first is a keyframe."""
     encoder = av.CodecContext.create("libvpx" if codec == "vp8" else "libx264", "w")
     assert isinstance(encoder, VideoCodecContext)
-    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
-    encoder.bit_rate, encoder.gop_size, encoder.thread_count = 1_000_000, frames, 1
+    encoder.pix_fmt, encoder.bit_rate, encoder.gop_size, encoder.thread_count = "yuv420p", 1_000_000, 10_000, 1
     encoder.time_base = Fraction(1, 15)
     encoder.options = (
         {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
@@ -44,7 +50,9 @@ def face_clip(codec: Codec, frames: int = 30, width: int = 640, height: int = 48
         else {"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline", "x264-params": "sliced-threads=0"}
     )
     packets: list[bytes] = []
-    for index, picture in enumerate(moving_face(frames, (width, height))):
+    for index, picture in enumerate(pictures):
+        if index == 0:
+            encoder.height, encoder.width = picture.shape[:2]
         frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
         frame.pts, frame.time_base = index, Fraction(1, 15)
         packets += [bytes(packet) for packet in encoder.encode(frame)]

@@ -1,0 +1,1 @@
+"""What `deepfake-monitor bench` runs. Uses the cameras and peers of the tests."""
