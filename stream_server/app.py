@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -15,11 +13,10 @@ from starlette.middleware.cors import CORSMiddleware
 
 from analyzer.datatypes import AnalyzerEvent
 from analyzer.engine import Engine
-from analyzer.errors import DeepfakeMonitorError
 from analyzer.faces.detector import FaceDetector, YuNetDetector
-from analyzer.model.card import default_weights_dir, find_weights, read_card
 from analyzer.scorer import Scorer
 from stream_server.about import NAME, VERSION
+from stream_server.card_in_use import card_in_use
 from stream_server.clock import WallClock
 from stream_server.feed import Feed
 from stream_server.history import ScoreHistory
@@ -32,8 +29,6 @@ from stream_server.routes import info, live, metrics, pages, predict, streams, w
 from stream_server.security import SecurityMiddleware
 from stream_server.settings import Settings
 from stream_server.streams import StreamRegistry
-
-log = logging.getLogger(__name__)
 
 STATS_INTERVAL_S: Final = 2.0
 
@@ -162,21 +157,8 @@ async def _start(
         registry=registry,
         uploads=uploads,
         clock=clock,
-        card=_card(settings, engine.info.weights_sha256),
+        card=card_in_use(settings.weights, engine.info),
     )
-
-
-def _card(settings: Settings, sha256: str | None) -> dict[str, Any] | None:
-    """The card of the weights in use; None when they have none, as in tests with a fake scorer."""
-    path = settings.weights or find_weights(default_weights_dir())
-    if path is None or sha256 is None:
-        return None
-    try:
-        card = read_card(path)
-    except DeepfakeMonitorError as error:
-        log.warning("%s", error)
-        return None
-    return asdict(card) if card.sha256 == sha256 else None
 
 
 async def _add_streams(monitor: Monitor) -> None:

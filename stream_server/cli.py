@@ -135,6 +135,7 @@ def score(
     from analyzer.faces.detector import YuNetDetector  # noqa: PLC0415  # see the top
     from analyzer.model.torch_scorer import make_torch_scorer  # noqa: PLC0415
     from analyzer.video import analyze_video  # noqa: PLC0415
+    from stream_server.card_in_use import aggregate_of, card_in_use  # noqa: PLC0415
     from stream_server.video_answer import video_answer  # noqa: PLC0415
 
     analyzer = settings.analyzer.config()
@@ -142,7 +143,12 @@ def score(
     try:
         with _progress_bar(file.name) as progress:
             report = analyze_video(
-                file, detector=YuNetDetector(analyzer), scorer=scorer, config=analyzer, progress=progress
+                file,
+                detector=YuNetDetector(analyzer),
+                scorer=scorer,
+                config=analyzer,
+                progress=progress,
+                aggregate=aggregate_of(card_in_use(settings.weights, scorer.info)),
             )
     finally:
         scorer.close()

@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
 
-from analyzer.engine import Engine
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from analyzer.engine import Engine
 from analyzer.errors import OverloadedError
 from analyzer.faces.detector import FaceDetector
+from analyzer.model.card import WeightsCard
 from stream_server.clock import WallClock
 from stream_server.feed import Feed
 from stream_server.history import ScoreHistory
@@ -65,8 +66,8 @@ class Monitor:
     registry: StreamRegistry
     uploads: UploadDesk
     clock: WallClock
-    card: dict[str, Any] | None = None
-    """The weights card as JSON; None without weights."""
+    card: WeightsCard | None = None
+    """Of the weights in use; None without."""
     started_s: float = field(default_factory=time.monotonic)
 
     @property

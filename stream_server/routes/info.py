@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, Final, Literal
 
 from fastapi import APIRouter
@@ -162,7 +163,7 @@ async def get_info(monitor: TheMonitor) -> Info:
             backend=info.backend,
             sha256=info.weights_sha256,
             trained=monitor.trained,
-            card=monitor.card,
+            card=None if monitor.card is None else asdict(monitor.card),
         ),
         words=WORDS,
     )

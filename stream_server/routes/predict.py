@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from analyzer.errors import MediaError
 from analyzer.report import VideoReport
 from analyzer.video import VideoStoppedError, analyze_video
+from stream_server.card_in_use import aggregate_of
 from stream_server.http_errors import ApiError, error_docs
 from stream_server.messages import UploadMessage
 from stream_server.monitor import Monitor, TheMonitor
@@ -127,6 +128,7 @@ async def _analyse(request: Request, monitor: Monitor, path: Path, progress: Cal
             scorer=monitor.engine.scorer,
             config=monitor.settings.analyzer.config(),
             progress=progress,
+            aggregate=aggregate_of(monitor.card),
             should_stop=lambda: gone.is_set() or stopping.is_set(),
         )
 
