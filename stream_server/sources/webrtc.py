@@ -213,6 +213,8 @@ class WebRTCSource:
         if state == "connected":
             self._watch.connect(time.monotonic())
             self._tick()
+        elif state == "failed" and self._peer is not None and self._peer.iceConnectionState == "completed":
+            self._end(SourceErrorKind.TLS, "the publisher was reached, but no encryption could be agreed on (DTLS)")
         elif state == "failed":
             self._end(SourceErrorKind.UNREACHABLE, "the connection failed: is UDP blocked on the way?")
         elif state == "closed":

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aioice.ice
+import httpx
 import pytest
 from aiortc import RTCSessionDescription
 
@@ -68,8 +69,7 @@ async def published(
     seen: Seen, clip: EncodedClip, config: WebRTCConfig | None = None, *, fps: float = 15, audio: bool = False
 ) -> AsyncIterator[tuple[WebRTCSource, WhipPublisher]]:
     """A publisher that is connected to a source without HTTP in between."""
-    import httpx  # noqa: PLC0415 - the publisher wants a client; it is not used here
-
+    # the publisher wants a client; it is not used here
     async with httpx.AsyncClient() as client:
         publisher = WhipPublisher(client, "", clip, fps=fps, audio=audio)
         source = a_source(seen, config)
@@ -160,6 +160,23 @@ async def test_a_peer_that_never_connects_is_given_up() -> None:
     await until(lambda: seen.states[-1] is StreamState.ENDED, "ended")
     assert seen.statuses[-1].error_kind is SourceErrorKind.UNREACHABLE
     await source.stop()
+
+
+async def test_a_peer_with_another_certificate_than_it_announced_is_refused() -> None:
+    seen = Seen()
+    async with httpx.AsyncClient() as client:
+        publisher = WhipPublisher(client, "", face_clip("vp8"))
+        source = a_source(seen)
+        source.start()
+        lines = (await publisher.offer()).splitlines()
+        forged = [f"a=fingerprint:sha-256 {':'.join(['AB'] * 32)}" if "fingerprint" in line else line for line in lines]
+        answer = await source.answer(parse_offer("\r\n".join(forged)))
+        await publisher.peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        await until(lambda: seen.states[-1] is StreamState.ENDED, "ended")
+        await source.stop()
+        await publisher.close()
+    assert seen.statuses[-1].error_kind is SourceErrorKind.TLS
+    assert seen.frames == []
 
 
 async def test_stopping_twice_at_once_closes_once_and_nothing_is_told_after() -> None:
