@@ -7,6 +7,7 @@ import aioice.ice
 import httpx
 import pytest
 
+from stream_server.app import create_app
 from stream_server.routes import whip
 from stream_server.routes.whip import WhipConfig
 from stream_server.settings import IceServer, ServerSettings, Settings, WebRTCSettings
@@ -265,6 +266,19 @@ async def test_a_foreign_page_may_not_publish() -> None:
             name = origin.rpartition("/")[2]
             response = await site.client.post(f"/whip/{name}", content=OFFER, headers={**SDP, "Origin": origin})
             assert response.status_code == status, origin
+
+
+async def test_pages_of_allowed_origins_are_shown_what_they_need_of_the_answer() -> None:
+    app = create_app(Settings(server=ServerSettings(allowed_origins=("https://friend.example",))))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
+        ask = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "content-type,if-match"}
+        preflight = await client.options("/whip/cam/x", headers={"Origin": "https://friend.example", **ask})
+        assert preflight.status_code == 200
+        assert preflight.headers["access-control-allow-origin"] == "https://friend.example"
+        simple = await client.get("/whip/cam", headers={"Origin": "https://friend.example"})
+        assert {"Location", "ETag", "Link"} <= set(simple.headers["access-control-expose-headers"].split(", "))
+        foreign = await client.options("/whip/cam/x", headers={"Origin": "https://evil.example", **ask})
+        assert "access-control-allow-origin" not in foreign.headers
 
 
 class TestTrickle:
