@@ -190,11 +190,11 @@ async def test_a_video_of_one_picture_goes_round(tmp_path: Path) -> None:
 
 
 async def test_stopping_does_not_wait_for_the_next_frame(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "slow.mp4", moving_face(3, (320, 240)), 1)
+    path = write_video(tmp_path / "slow.mp4", moving_face(30, (320, 240)), 1)
     recorder = Recorder()
     async with running(_make(path, recorder)):
         recorder.wait_frames(1)
-    assert recorder.count == 1
+    assert recorder.count < 5, "of thirty seconds"
 
 
 async def test_many_rounds_leave_no_descriptor(tmp_path: Path) -> None:
