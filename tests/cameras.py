@@ -10,7 +10,6 @@ the server is not installed; in CI that is a failure.
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import struct
@@ -25,7 +24,6 @@ from types import TracebackType
 from typing import Literal, cast
 
 import av
-import pytest
 from av.video.codeccontext import VideoCodecContext
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -34,6 +32,7 @@ from cryptography.x509.oid import NameOID
 
 from analyzer.datatypes import Pixels
 from stream_server.demo import ClipPlan, render_real
+from tests.tools import missing_tool
 
 PYTHON = "/usr/bin/python3"
 SERVER = Path(__file__).parent / "rtsp_server.py"
@@ -215,8 +214,5 @@ class Camera:
 def require() -> None:
     """Skip the test where there is no RTSP server; fail it in CI, where there must be one."""
     why = missing()
-    if why is None:
-        return
-    if os.environ.get("CI", "").lower() in ("1", "true"):
-        pytest.fail(f"no RTSP server: {why}")
-    pytest.skip(f"NOT TESTED, no RTSP server: {why}")
+    if why is not None:
+        missing_tool(f"no RTSP server: {why}")

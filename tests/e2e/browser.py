@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
-import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.cameras import face_pictures
+from tests.tools import missing_tool
 
 ARTIFACTS = Path(os.environ.get("ARTIFACTS_DIR", "artifacts"))
 """Screenshots are kept here."""
@@ -34,10 +34,7 @@ def executable() -> str:
     """Where the browser is; skips the test where there is none, fails it in CI."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
-        why = "no Chromium: apt-get install chromium"
-        if os.environ.get("CI", "").lower() in ("1", "true"):
-            pytest.fail(why)
-        pytest.skip(f"NOT TESTED, {why}")
+        missing_tool("no Chromium: apt-get install chromium")
     return found
 
 

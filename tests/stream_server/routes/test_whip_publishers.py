@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from stream_server.sources.base import StreamState
+from tests.tools import missing_tool
 from tests.whip_site import Site, a_site, until
 
 
@@ -116,7 +117,7 @@ def _gstreamer_missing() -> str | None:
 async def test_gstreamers_webrtcbin_with_its_rsa_certificate_is_taken(site: Site, address: str) -> None:
     missing = await asyncio.to_thread(_gstreamer_missing)
     if missing is not None:
-        pytest.skip(f"NOT TESTED, no GStreamer with webrtcbin and its Python binding: {missing}")
+        missing_tool(f"no GStreamer with webrtcbin and its Python binding: {missing}")
     process = await asyncio.create_subprocess_exec(
         "/usr/bin/python3", str(GST_PUBLISHER), f"{address}/whip/gst",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
