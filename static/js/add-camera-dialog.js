@@ -55,6 +55,7 @@ export class AddCameraDialog extends HTMLElement {
     try {
       await addStream(this.#id.value.trim(), this.#url.value.trim());
       this.#dialog.close();
+      location.hash = "#live";
     } catch (error) {
       this.#error.show(error instanceof Error ? error.message : String(error));
     } finally {

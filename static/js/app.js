@@ -15,6 +15,9 @@ import { UploadPanel } from "./upload-panel.js";
 import { Uploads } from "./uploads.js";
 import { WebcamShare } from "./webcam-share.js";
 
+const VIEWS = ["#live", "#videos"];
+const TITLE = document.title;
+
 /** Puts the dashboard together; everything that lives as long as the page is made here. */
 function start() {
   const store = new Store();
@@ -45,12 +48,18 @@ function start() {
   new Announcer(store, document.body);
 
   const showView = () => {
-    const hash = location.hash === "#videos" ? "#videos" : "#live";
-    for (const id of ["live", "videos"]) place(id).hidden = `#${id}` !== hash;
+    const hash = location.hash || "#live";
+    if (!VIEWS.includes(hash)) return; // the skip link leads to a place, not to a view
+    for (const view of VIEWS) place(view.slice(1)).hidden = view !== hash;
     header.showView(hash);
   };
   addEventListener("hashchange", showView);
   showView();
+  // a tab in the background still says that somebody should look
+  store.subscribe("alerts", () => {
+    const raised = store.alerts().filter((alert) => !alert.over).length;
+    document.title = raised > 0 ? `(${raised}) ${TITLE}` : TITLE;
+  });
   addEventListener("online", () => socket.retryNow());
   takeDroppedFiles((files) => {
     location.hash = "#videos";

@@ -8,10 +8,12 @@ export class RemoveDialog extends HTMLElement {
   #question = h("p");
   #error = errorLine("remove-error");
   #confirm = h("button", { type: "button", class: "danger", "data-testid": "confirm-remove", onclick: () => void this.#onConfirm() }, "Remove");
+  #keep = h("button", { type: "button", onclick: () => this.#dialog.close() }, "Keep");
+  /** @type {HTMLDialogElement} */
   #dialog = makeModal("Remove stream", [
     this.#question,
     this.#error.element,
-    h("div", { class: "dialog-actions" }, h("button", { type: "button", autofocus: true, onclick: () => this.#dialog.close() }, "Keep"), this.#confirm),
+    h("div", { class: "dialog-actions" }, this.#keep, this.#confirm),
   ]);
 
   constructor() {
@@ -25,6 +27,7 @@ export class RemoveDialog extends HTMLElement {
     this.#error.show("");
     setText(this.#question, `Stop watching “${streamId}”? Its faces and scores leave the dashboard for everyone.`);
     this.#dialog.showModal();
+    this.#keep.focus(); // Enter must not remove anything by accident
   }
 
   async #onConfirm() {

@@ -11,6 +11,8 @@ export class ShareWebcamDialog extends HTMLElement {
   #media = null;
   /** Counts openings of a camera, so that one that comes late is let go of. */
   #opening = 0;
+  /** The server was asked and has not answered. */
+  #connecting = false;
   #video = h("video", { autoplay: true, playsinline: true, "data-testid": "share-preview", "aria-label": "Preview of your camera" });
   #waiting = h("p", { class: "preview-note" });
   #device = h("select", { "data-testid": "share-device", onchange: () => void this.#openCamera(this.#device.value) });
@@ -38,7 +40,10 @@ export class ShareWebcamDialog extends HTMLElement {
       h("p", { class: "muted" }, "The picture goes to this server only, is analysed there and not kept."),
       form,
     ]);
-    this.#dialog.addEventListener("close", () => this.#letGo());
+    this.#dialog.addEventListener("close", () => {
+      if (this.#connecting) this.#context.share.stop();
+      this.#letGo();
+    });
     this.append(this.#dialog);
   }
 
@@ -94,7 +99,10 @@ export class ShareWebcamDialog extends HTMLElement {
     setText(this.#start, "Connecting…");
     try {
       this.#media = null; // the share owns it from here
+      this.#connecting = true;
       await this.#context.share.start(this.#name.value.trim(), media);
+      this.#connecting = false;
+      if (this.#dialog.open) location.hash = "#live";
       this.#dialog.close();
     } catch (error) {
       if (this.#dialog.open) this.#media = media;
@@ -102,6 +110,7 @@ export class ShareWebcamDialog extends HTMLElement {
       this.#error.show(error instanceof Error ? error.message : String(error));
       this.#start.disabled = false;
     } finally {
+      this.#connecting = false;
       setText(this.#start, "Start sharing");
     }
   }

@@ -20,7 +20,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
 
 from tests.e2e.browser import ARGUMENTS, executable
-from tests.e2e.scripted_messages import STATES, alert_message, stream_message, verdict_message
+from tests.e2e.scripted_messages import CASTS, STATES, Role, alert_message, stream_message, verdict_message
 from tests.e2e.scripted_server import ScriptedServer
 from tests.e2e.watched_page import ALLOW_WEBCAM, FAKE_WEBCAM, OTHER_NAME, WatchedPage, chromium_with
 
@@ -137,6 +137,7 @@ def test_an_alert_is_listed_announced_and_leads_to_its_stream(browser: Browser) 
         expect(page.get_by_test_id("connection")).to_have_text("Connected")
         server.send(alert_message(role, 1, raised=True, now=0.0))
         expect(page.get_by_text("Alert: face 1 of cam-12 looks manipulated, 93 %.")).to_be_attached()
+        expect(page).to_have_title("(3) Deepfake Monitor")
         page.get_by_test_id("alert").get_by_role("button", name="cam-12, face 1").click()
         expect(card(page, "cam-12")).to_be_focused()
         expect(card(page, "cam-12")).to_be_in_viewport()
@@ -231,6 +232,36 @@ def test_removing_asks_first_and_closes_what_it_held(browser: Browser) -> None:
         expect(page.get_by_role("dialog")).to_have_count(0)
         if not views["door-clear"].is_closed():
             views["door-clear"].wait_for_event("close")
+
+
+def test_streams_that_come_and_go_leave_nothing_behind(browser: Browser) -> None:
+    with ScriptedServer("alert") as server, WatchedPage(browser, server.url) as opened:
+        page = opened.page
+        inspector = opened.context.new_cdp_session(page)
+
+        def nodes_and_listeners() -> tuple[int, int]:
+            for _ in range(3):  # what is freed in one round frees more in the next
+                inspector.send("HeapProfiler.collectGarbage")
+            counters = inspector.send("Memory.getDOMCounters")
+            return counters["nodes"], counters["jsEventListeners"]
+
+        def come_and_go(name: str) -> None:
+            role = Role(name)
+            server.change(lambda script: setattr(script, "cast", (*CASTS["alert"], role)))
+            server.send(stream_message(role))
+            expect_picture(card(page, name))
+            server.change(lambda script: setattr(script, "cast", CASTS["alert"]))
+            server.send(stream_message(role, state="removed"))
+            expect(card(page, name)).to_have_count(0)
+
+        come_and_go("guest-first")
+        nodes, listeners = nodes_and_listeners()
+        for number in range(15):
+            come_and_go(f"guest-{number}")
+        # a card has about 150 nodes and 15 listeners: one left behind per guest would be 2250 and 225
+        after_nodes, after_listeners = nodes_and_listeners()
+        assert after_nodes - nodes < 300
+        assert after_listeners - listeners < 45
 
 
 def test_a_refused_webcam_says_why_and_can_try_again(browser: Browser) -> None:
@@ -328,6 +359,21 @@ def test_failed_empty_and_cancelled_uploads_are_told(browser: Browser, tmp_path:
         opened.screenshot("dashboard-upload-errors.png")
 
 
+def test_a_video_may_be_dropped_anywhere(browser: Browser) -> None:
+    with ScriptedServer("alert") as server, WatchedPage(browser, server.url) as opened:
+        page = opened.page
+        expect_picture(card(page, "door-clear"))
+        page.evaluate("""() => {
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File([new Uint8Array(1000)], "dropped.mp4"));
+          for (const type of ["dragover", "drop"]) {
+            document.body.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+          }
+        }""")
+        expect(page.get_by_role("heading", name="dropped.mp4")).to_be_visible()
+        expect(page.get_by_test_id("upload-result")).to_be_visible()
+
+
 def test_the_keyboard_reaches_everything_and_escape_leads_back(browser: Browser) -> None:
     with ScriptedServer("alert") as server, WatchedPage(browser, server.url) as opened:
         page = opened.page
@@ -344,6 +390,13 @@ def test_the_keyboard_reaches_everything_and_escape_leads_back(browser: Browser)
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
         expect(page.get_by_test_id("add-camera")).to_be_focused()
+
+
+def test_the_skip_link_stays_in_its_view(browser: Browser) -> None:
+    with ScriptedServer("alert") as server, WatchedPage(browser, f"{server.url}/#videos") as opened:
+        opened.page.get_by_role("link", name="Skip to the content").press("Enter")
+        expect(opened.page.locator("main")).to_be_focused()
+        expect(opened.page.get_by_test_id("drop-zone")).to_be_visible()
 
 
 def test_a_chart_is_read_by_keyboard_and_tells_its_gaps(browser: Browser) -> None:
