@@ -112,7 +112,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"there is no file {options.video}", file=sys.stderr)
         return 2
     except (OSError, http.client.HTTPException, ValueError) as error:
-        print(f"no deepfake-monitor answers at {options.url}: {error}", file=sys.stderr)
+        print(f"no answer from a deepfake-monitor at {options.url}: {error}", file=sys.stderr)
         return 4
     if options.json:
         print(json.dumps(answer, indent=2))

@@ -235,7 +235,7 @@ add_model_commands(app)
 def main() -> None:
     """Run the command line; every error that we raise on purpose is one line, without a traceback."""
     try:
-        app(standalone_mode=True)
+        app(prog_name="deepfake-monitor")
     except DeepfakeMonitorError as error:
         say.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
         sys.exit(exit_code_of(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import av
+import uvicorn
 from fastapi import FastAPI
 from starlette.testclient import TestClient, WebSocketTestSession
 
@@ -18,7 +20,8 @@ from analyzer.faces.detector import FaceDetector
 from analyzer.scorer import Scorer
 from stream_server.app import create_app
 from stream_server.monitor import Monitor
-from stream_server.settings import AnalyzerSettings, Settings
+from stream_server.server import address_of, listen
+from stream_server.settings import AnalyzerSettings, ServerSettings, Settings
 from stream_server.sources.base import OnFrame, OnStatus, SourceStatus, StreamState
 from tests.fakes import FakeScorer, ScriptedDetector, a_detection
 from tests.videos import face_on_canvas
@@ -131,3 +134,18 @@ def running_app(
     app = create_app(settings or Settings(analyzer=QUICK), make_scorer=make_scorer, make_detector=make_detector)
     with TestClient(app, base_url=BASE) as client:
         yield Running(app, client)
+
+
+@contextmanager
+def served_app(settings: Settings | None = None, make_scorer: Callable[[], Scorer] = FakeScorer) -> Iterator[str]:
+    """The application behind a real socket, in a thread of its own; its address."""
+    app = create_app(settings or Settings(), make_scorer=make_scorer)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5))
+    with listen(Settings(server=ServerSettings(port=0))) as bound:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, name="served-app")
+        thread.start()
+        try:
+            yield address_of(bound)
+        finally:
+            server.should_exit = True
+            thread.join()

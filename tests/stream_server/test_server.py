@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import json
+import socket
+import urllib.request
+
+import pytest
+
+from stream_server.server import PortError, address_of, listen
+from stream_server.settings import ServerSettings, Settings
+from tests.stream_server.app_of import served_app
+
+
+def settings(host: str = "127.0.0.1", port: int = 0) -> Settings:
+    return Settings(server=ServerSettings(host=host, port=port))
+
+
+def test_it_serves_on_a_free_port() -> None:
+    with served_app() as url, urllib.request.urlopen(f"{url}/health", timeout=30) as answer:
+        assert json.load(answer)["model"] == "fake"
+
+
+def test_a_port_in_use_is_named_with_what_to_do() -> None:
+    with listen(settings()) as bound:
+        port = bound.getsockname()[1]
+        with pytest.raises(
+            PortError, match=rf"127\.0\.0\.1:{port}: another program listens there; .*--port {port + 1}"
+        ):
+            listen(settings(port=port))
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid", "999.1.1.1"])
+def test_an_address_that_is_not_ours_is_named(host: str) -> None:
+    with pytest.raises(PortError, match=f"cannot listen on {host}"):
+        listen(settings(host))
+
+
+def test_the_address_is_one_that_a_browser_here_can_open() -> None:
+    with listen(settings("0.0.0.0")) as bound:
+        assert address_of(bound) == f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
+def test_ipv6_addresses_stand_in_brackets() -> None:
+    try:
+        bound = listen(settings("::1"))
+    except PortError:
+        pytest.skip("this machine has no IPv6")
+    with bound:
+        assert address_of(bound).startswith("http://[::1]:")
+
+
+def test_a_slow_client_that_only_connects_holds_nobody_up() -> None:
+    with served_app() as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))), urllib.request.urlopen(f"{url}/info", timeout=30) as answer:
+            assert answer.status == 200
