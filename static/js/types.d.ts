@@ -176,7 +176,7 @@ export interface VideoReport {
   prediction: { label: "REAL" | "DEEPFAKE"; raw_score: number; confidence: number; is_deepfake: boolean };
   status: "success";
   model: { name: string; sha256: string | null; aggregate: string };
-  video: { duration_s: number; fps: number; width: number; height: number; frames_read: number };
+  video: { duration_s: number; fps: number; width: number; height: number; frames_read: number; notes: string[] };
   faces: ReportFace[];
   timeline: TimelinePoint[];
 }

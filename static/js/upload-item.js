@@ -81,6 +81,7 @@ function result(report) {
       h("span", { class: "visually-hidden" }, "Score"),
       h("span", { class: "score", title: SCORE_MEANING, "data-testid": "upload-score", "data-value": prediction.raw_score }, percent(prediction.raw_score)),
     ),
+    ...video.notes.map((note) => h("p", { class: "upload-note", "data-testid": "upload-note" }, icon("info"), h("span", {}, note))),
     new TimelineChart(report),
     faceTable(report),
     h(

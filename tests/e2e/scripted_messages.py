@@ -137,7 +137,14 @@ def report(filename: str, *, looks_manipulated: bool) -> Json:
         "prediction": {**prediction, "is_deepfake": looks_manipulated},
         "status": "success",
         "model": {"name": "scripted", "sha256": None, "aggregate": "16 evenly spaced faces"},
-        "video": {"duration_s": 27.4, "fps": 29.97, "width": 1280, "height": 720, "frames_read": 821},
+        "video": {
+            "duration_s": 27.4,
+            "fps": 29.97,
+            "width": 1280,
+            "height": 720,
+            "frames_read": 821,
+            "notes": ["2 damaged parts were skipped."],
+        },
         "faces": faces,
         "timeline": timeline,
     }

@@ -82,9 +82,7 @@ class Routes:
                 if role.state not in ("live", "stalled"):
                     await asyncio.sleep(TICK_S)
                     continue
-                header = json.dumps(self.stage.faces_message(role, time.time())).encode()
-                jpeg = self.stage.faces.jpeg(self.stage.tick, max(1, len(role.verdicts)))
-                await socket.send_bytes(len(header).to_bytes(4, "big") + header + jpeg)
+                await socket.send_bytes(self.stage.picture(role))
                 await asyncio.sleep(TICK_S)
         except (WebSocketDisconnect, RuntimeError):
             pass

@@ -92,6 +92,12 @@ class Stage:
         where = {"stream_id": role.stream_id, "generation": 1, "frame_index": self.tick, "frame_at": now}
         return {"v": 1, "type": "faces", **where, "width": width, "height": height, "faces": faces}
 
+    def picture(self, role: Role) -> bytes:
+        """One message of /ws/view: the boxes and the very frame they belong to."""
+        header = json.dumps(self.faces_message(role, time.time())).encode()
+        jpeg = self.faces.jpeg(self.tick, max(1, len(role.verdicts)))
+        return len(header).to_bytes(4, "big") + header + jpeg
+
     def stats(self) -> Json:
         drops = {"stale": 3, "replaced": 41}
         rest: Json = {"viewers": len(self.live), "scores_total": self.tick * 5, "scores_per_s": 61.4, "dropped": drops}

@@ -316,6 +316,7 @@ def test_an_upload_shows_its_progress_and_its_result(browser: Browser, size: tup
         server.hold_uploads(hold=False)
         expect(page.get_by_test_id("upload-verdict")).to_have_text("Looks manipulated")
         expect(page.get_by_test_id("upload-score")).to_have_text("87 %")
+        expect(page.get_by_test_id("upload-note")).to_have_text("2 damaged parts were skipped.")
         expect(page.get_by_role("row")).to_have_count(3)
         page.get_by_test_id("timeline-chart").focus()
         page.keyboard.press("Home")
