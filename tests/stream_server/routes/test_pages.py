@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +42,19 @@ def test_the_documentation_loads_nothing_from_elsewhere(running: Running, path: 
     for link in re.findall(r'(?:src|href)="(/[^"]+)"', page.text):
         assert running.client.get(link).status_code == 200, link
     assert "'self'" in page.headers["Content-Security-Policy"]
+
+
+def test_redoc_fetches_no_logo_from_its_maker_and_swagger_asks_no_validator(running: Running) -> None:
+    assert "cdn." not in running.client.get("/docs-assets/redoc.standalone.js").text
+    assert '"validatorUrl": null' in running.client.get("/docs").text
+
+
+def test_every_route_stands_in_the_docs(running: Running) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
+    document = running.client.get("/openapi.json").json()
+    for path, methods in document["paths"].items():
+        for method in methods:
+            assert f"`{method.upper()} {path}" in text, (method, path)
 
 
 def test_the_openapi_document_describes_every_route(running: Running) -> None:
