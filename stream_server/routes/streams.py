@@ -20,6 +20,7 @@ SNAPSHOT_TIMEOUT_S: Final = 2.0
 """A live stream delivers several pictures in this time, even under load."""
 
 _FIT_COLOUR: Final = (80, 200, 80)  # BGR; words beside the box say the same, colour is never the only carrier
+_FAKE_COLOUR: Final = (60, 60, 230)
 _UNFIT_COLOUR: Final = (160, 160, 160)
 
 router = APIRouter(prefix="/api/streams", tags=["streams"])
@@ -155,14 +156,19 @@ def draw_boxes(faces: FacesMessage, jpeg: bytes, scores: dict[int, ScoreMessage]
     scale = picture.shape[1] / faces.width
     for face in faces.faces:
         x, y, width, height = (round(value * scale) for value in face.box)
-        colour = _FIT_COLOUR if face.quality.fit else _UNFIT_COLOUR
-        cv2.rectangle(picture, (x, y), (x + width, y + height), colour, 2)
         score = scores.get(face.face_id)
+        colour = _FIT_COLOUR if face.quality.fit else _UNFIT_COLOUR
+        if face.quality.fit and score is not None and score.fake_probability >= 0.5:
+            colour = _FAKE_COLOUR
+        cv2.rectangle(picture, (x, y), (x + width, y + height), colour, 2)
         if face.quality.reason is not None:
             words = f"{face.face_id}: not scored: {face.quality.reason}"
         elif score is not None:
-            words = f"{face.face_id}: {score.fake_probability:.2f}"
+            words = f"{face.face_id}: fake probability {score.fake_probability:.2f}"
         else:
             words = f"{face.face_id}: warming up"
-        cv2.putText(picture, words, (max(x, 0), max(y - 6, 12)), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, 1, cv2.LINE_AA)
+        # first a dark, thicker one: readable on any background
+        for thick, ink in ((3, (0, 0, 0)), (1, colour)):
+            where = (max(x, 0), max(y - 6, 12))
+            cv2.putText(picture, words, where, cv2.FONT_HERSHEY_SIMPLEX, 0.5, ink, thick, cv2.LINE_AA)
     return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
