@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -61,22 +60,24 @@ class FacePipeline:
         self._reformatter = VideoReformatter()
         self._scene = SceneCut()
         self._shape: tuple[int, int, int] | None = None
+        # Faces given up that nobody has heard of yet: a frame may fail after they were.
+        self._gone: list[int] = []
 
     def process(self, frame: Frame, *, with_jpeg: bool = False) -> PipelineResult:
         """Find, follow and cut out the faces of one frame. `with_jpeg`: somebody watches, add the picture itself.
 
         Raises `MediaError` for a frame that cannot be converted, `TooLargeError` (a `MediaError`) for one beyond 8K,
-        `DetectorError` when OpenCV fails. The next frame may be processed after any of them.
+        `DetectorError` when OpenCV fails. The next frame may be processed after any of them, and then also names the
+        faces that ended meanwhile.
         """
         rgb = self._to_rgb(frame)
         height, width = rgb.shape[:2]
-        gone: list[int] = []
         shape = (frame.generation, width, height)
         if self._scene.update(rgb) or self._shape != shape:
-            gone += self._tracker.reset()
+            self._gone += self._tracker.reset()
             self._shape = shape
         tracked = self._tracker.update(self._detector.detect(rgb), frame.received_at_s, (width, height))
-        gone += self._tracker.ended()
+        self._gone += self._tracker.ended()
         crops = tuple(self._crop(frame, rgb, face) for face in tracked)
         faces = FrameFaces(
             stream_id=self._stream_id,
@@ -89,21 +90,26 @@ class FacePipeline:
             crops=tuple(replace(crop, pixels=None) for crop in crops),
             jpeg=encode_jpeg(rgb) if with_jpeg else None,
         )
-        return PipelineResult(faces, crops, self._name(gone))
+        return PipelineResult(faces, crops, self._take_gone())
 
     def finish(self) -> tuple[FaceEnded, ...]:
         """The stream is over: give up all faces."""
-        return self._name([*self._tracker.ended(), *self._tracker.reset()])
+        self._gone += [*self._tracker.ended(), *self._tracker.reset()]
+        return self._take_gone()
 
-    def _name(self, face_ids: Iterable[int]) -> tuple[FaceEnded, ...]:
-        return tuple(FaceEnded(FaceKey(self._stream_id, face_id)) for face_id in face_ids)
+    def _take_gone(self) -> tuple[FaceEnded, ...]:
+        gone, self._gone = self._gone, []
+        return tuple(FaceEnded(FaceKey(self._stream_id, face_id)) for face_id in gone)
 
     def _to_rgb(self, frame: Frame) -> Pixels:
         """Convert to (height, width, 3) RGB, turned upright as the container says (phones film sideways)."""
         video_frame = frame.video_frame
         width, height = video_frame.width, video_frame.height
         if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-            raise TooLargeError(f"a frame of {width} x {height} pixels is too large: at most {MAX_PIXELS} pixels (8K)")
+            raise TooLargeError(
+                f"a frame of {width} x {height} pixels is too large: at most {MAX_PIXELS} pixels (8K) and {MAX_SIDE} "
+                "on a side are taken; lower its resolution"
+            )
         try:
             rgb = self._reformatter.reformat(video_frame, format="rgb24", threads=1).to_ndarray()
         except (av.FFmpegError, ValueError) as error:

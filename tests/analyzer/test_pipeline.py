@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from analyzer.config import FACE_SIZE, AnalyzerConfig
-from analyzer.datatypes import FaceEnded, FaceKey, Frame, NotScored, Pixels
-from analyzer.errors import MediaError, TooLargeError
+from analyzer.datatypes import Detection, FaceEnded, FaceKey, Frame, NotScored, Pixels
+from analyzer.errors import DetectorError, MediaError, TooLargeError
 from analyzer.faces.detector import YuNetDetector
 from analyzer.pipeline import FacePipeline, PipelineResult, encode_jpeg
 from tests.fakes import ScriptedDetector, a_detection
@@ -118,6 +118,37 @@ def test_a_face_that_is_gone_is_said_once() -> None:
     ended = [pipeline.process(a_frame(noise(), index)).ended for index in range(12)]
     assert [len(gone) for gone in ended] == [0] * 7 + [1] + [0] * 4
     assert pipeline.finish() == ()
+
+
+class FailsOnce:
+    """One face, but OpenCV fails in the second picture."""
+
+    def __init__(self) -> None:
+        self._calls = 0
+
+    def detect(self, rgb: Pixels) -> list[Detection]:
+        self._calls += 1
+        if self._calls == 2:
+            raise DetectorError("OpenCV failed")
+        return [a_detection(200, 100, 100)]
+
+
+def test_a_face_that_ends_in_a_frame_that_fails_is_named_with_the_next() -> None:
+    pipeline = FacePipeline("door", FailsOnce(), AnalyzerConfig())
+    pipeline.process(a_frame(noise()))
+    with pytest.raises(DetectorError):
+        pipeline.process(a_frame(noise(), 1, generation=1))  # the new generation has ended the face
+    result = pipeline.process(a_frame(noise(), 2, generation=1))
+    assert result.ended == (FaceEnded(FaceKey("door", 1)),)
+    assert [crop.key.face_id for crop in result.crops] == [2]
+
+
+def test_a_face_that_ended_in_the_last_frame_which_failed_is_named_at_the_end() -> None:
+    pipeline = FacePipeline("door", FailsOnce(), AnalyzerConfig())
+    pipeline.process(a_frame(noise()))
+    with pytest.raises(DetectorError):
+        pipeline.process(a_frame(noise(), 1, generation=1))
+    assert pipeline.finish() == (FaceEnded(FaceKey("door", 1)),)
 
 
 def test_a_jpeg_comes_only_on_request_and_shows_the_frame() -> None:
