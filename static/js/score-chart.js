@@ -47,6 +47,12 @@ export class ScoreChart extends ChartElement {
     return plot;
   }
 
+  /** Draws again and tells a new summary at once: much has changed. */
+  renew() {
+    this.#summaryAt = -Infinity;
+    this.redraw();
+  }
+
   /** @param {number} part */
   readAt(part) {
     const ago = SPAN_S * (1 - part);

@@ -106,6 +106,7 @@ export class StreamCard extends HTMLElement {
   async #loadHistory() {
     try {
       this.#context.store.addHistory(this.#streamId, await streamScores(this.#streamId));
+      this.#chart.renew();
     } catch (error) {
       console.info(`no score history of ${this.#streamId}:`, error);
     }

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from tests.e2e.browser import ARGUMENTS, ARTIFACTS, executable
 
+PHONE = (360, 740)
 FAKE_WEBCAM = "--use-fake-device-for-media-stream"
 ALLOW_WEBCAM = "--use-fake-ui-for-media-stream"
 # a name that is not localhost: an insecure page, as on another machine of the network
 OTHER_NAME = "--host-resolver-rules=MAP dashboard.test 127.0.0.1"
 
+_ACCESSIBILITY = (Path(__file__).parent / "accessibility.js").read_text()
 _REPORT_VIOLATIONS = """
 addEventListener("securitypolicyviolation", (event) => {
   console.error(`policy violated: ${event.violatedDirective} ${event.blockedURI} in ${event.sourceFile}`);
@@ -77,3 +80,15 @@ class WatchedPage:
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not message.text.startswith(self._expected or ("\0",)):
             self.problems.append(message.text)
+
+
+def card(page: Page, stream_id: str) -> Locator:
+    return page.locator(f'stream-card[data-stream-id="{stream_id}"]')
+
+
+def expect_accessible(page: Page) -> None:
+    assert page.evaluate(_ACCESSIBILITY) == []
+
+
+def expect_picture(place: Locator) -> None:
+    expect(place.locator("live-picture[data-frame-index]")).to_be_attached()
