@@ -215,6 +215,9 @@ export function degradedWords(model) {
   return "The server is degraded: a part of it has stopped. Scores may be missing or late; see the server's log and /health.";
 }
 
+/** A camera sends more frames than faces are looked at per second: these were passed over as planned, not lost. */
+const PLANNED = "frame_replaced";
+
 /**
  * How much was dropped, and why.
  *
@@ -223,7 +226,7 @@ export function degradedWords(model) {
  */
 export function droppedWords(stats) {
   if (!stats) return ["", ""];
-  const causes = Object.entries(stats.dropped).filter(([, count]) => count > 0);
+  const causes = Object.entries(stats.dropped).filter(([cause, count]) => count > 0 && cause !== PLANNED);
   const sum = causes.reduce((total, [, count]) => total + count, 0);
   return [sum.toLocaleString("en"), causes.map(([cause, count]) => `${cause} ${count.toLocaleString("en")}`).join(", ")];
 }

@@ -104,7 +104,7 @@ test("degraded without weights says that nothing is scored", () => {
 });
 
 test("drops are summed and explained by cause", () => {
-  assert.deepEqual(droppedWords({ dropped: { stale: 3, replaced: 1041, other: 0 } }), ["1,044", "stale 3, replaced 1,041"]);
+  assert.deepEqual(droppedWords({ dropped: { stale: 3, replaced: 1041, other: 0, frame_replaced: 900 } }), ["1,044", "stale 3, replaced 1,041"]);
   assert.deepEqual(droppedWords(null), ["", ""]);
 });
 
