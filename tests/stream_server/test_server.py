@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 import socket
 import urllib.request
+from contextlib import ExitStack
 
 import pytest
+from websockets.sync.client import connect
 
 from stream_server.server import PortError, address_of, listen
 from stream_server.settings import ServerSettings, Settings
@@ -54,3 +56,13 @@ def test_a_slow_client_that_only_connects_holds_nobody_up() -> None:
         host, port = url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))), urllib.request.urlopen(f"{url}/info", timeout=30) as answer:
             assert answer.status == 200
+
+
+def test_an_open_websocket_does_not_keep_the_server_from_stopping() -> None:
+    with ExitStack() as stack:
+        with served_app() as url:
+            socket = stack.enter_context(connect(f"{url.replace('http', 'ws')}/ws/live"))
+            assert json.loads(socket.recv())["type"] == "hello"
+        for _ in socket:  # what was sent before the end
+            pass
+        assert socket.close_code in (1001, 1012)

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped,unused-ignore]  # checks with and without its stubs
 import pytest
+import uvicorn
 from starlette.testclient import WebSocketDenialResponse, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
-from stream_server.messages import read_view_payload
+from stream_server.app import create_app
+from stream_server.messages import UploadMessage, read_view_payload
+from stream_server.server import listen
 from stream_server.settings import ServerSettings, Settings
 from tests.fakes import FakeScorer
 from tests.stream_server.app_of import QUICK, SOCKETS, deliver_until, running_app, wait_for
@@ -176,3 +180,40 @@ def test_a_websocket_on_any_other_path_is_refused() -> None:
         connect = running.client.websocket_connect(f"{SOCKETS}/ws/nothing")
         with pytest.raises(WebSocketDisconnect), connect:
             pass
+
+
+HANDSHAKE = (
+    b"GET /ws/live HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+async def test_a_client_that_takes_nothing_is_given_up_and_holds_nobody_up() -> None:
+    settings = Settings(server=ServerSettings(port=0, send_timeout_s=0.2))
+    app = create_app(settings, make_scorer=FakeScorer)
+    long = UploadMessage(upload_id="x" * 50_000, progress=0.5, at=1)
+    with listen(settings) as bound:
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+        serving = asyncio.create_task(server.serve(sockets=[bound]))
+        reader, writer = await connect_when_served(bound.getsockname()[1], serving)
+        writer.write(HANDSHAKE)
+        assert b"101 Switching Protocols" in await reader.readuntil(b"\r\n\r\n")
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own reader does it too
+        hub = app.state.monitor.hub
+        other = hub.subscribe()
+        while hub.viewers > 1:
+            hub.publish(long)
+            assert await anext(other), "the others are served meanwhile"
+            await asyncio.sleep(0)  # the server's turn
+        other.close()
+        writer.close()
+        server.should_exit = True
+        await serving
+
+
+async def connect_when_served(
+    port: int, serving: asyncio.Task[None]
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """The socket listens already: the connection waits until somebody accepts it."""
+    assert not serving.done()
+    return await asyncio.open_connection("127.0.0.1", port, limit=1024)
