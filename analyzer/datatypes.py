@@ -179,7 +179,8 @@ class Score:
     fake_probability: float
     """0 (no sign of manipulation) to 1 (fake), calibrated; 0.5 is the operating point of the weights card."""
     logit: float
-    """The calibrated logit; fake_probability is its sigmoid."""
+    """The calibrated logit; fake_probability is its sigmoid. No finite number where the network overflowed: such a
+    score is never emitted."""
     window: int
     """Faces in the window: always 16 (`NUM_FRAMES`)."""
 
@@ -221,9 +222,9 @@ class Verdict:
     filled: int
     """Faces in the window, 0 to 16; shown while warming up."""
     fake_probability: float | None
-    """Smoothed over time, 0 to 1; None until the first score."""
+    """Smoothed over time, 0 to 1; None until the first score. With NOT_SCORED it is the last one, of the past."""
     at_s: float
-    """`received_at_s` of the newest face that it rests on."""
+    """`received_at_s` of the newest face that it rests on; for `NotScored.STALE`, when that was noticed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +235,10 @@ class Alert:
     raised: bool
     """True when it starts, False when it is over."""
     fake_probability: float
+    """Smoothed, 0 to 1: the last one there was."""
     at_s: float
     started_at_s: float
+    """`at_s` of the alert's start."""
 
 
 AnalyzerEvent = FrameFaces | Score | Verdict | Alert | FaceEnded

@@ -147,7 +147,7 @@ class Engine:
         totals.update(self._model.counts)
         threads = [*([self._model.health] if started else []), *(vision.health for vision in streams)]
         crops, jobs = self._batcher.waiting
-        causes = ("frame_replaced", "bad_frame", "emit_failed")
+        causes = ("frame_replaced", "bad_frame", "no_number", "emit_failed")
         return EngineStats(
             streams=tuple(vision.stats for vision in streams),
             frames_received=totals["received"],

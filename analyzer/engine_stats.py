@@ -59,7 +59,8 @@ class EngineStats:
     scorer_failures: int
     """How often a scorer failed and a new one was made."""
     dropped: Mapping[str, int]
-    """Crops (`stale`, `replaced`), frames (`frame_replaced`, `bad_frame`), events (`emit_failed`), by cause."""
+    """By cause: crops (`stale`, `replaced`), frames (`frame_replaced`, `bad_frame`), scores that are no number
+    (`no_number`), events (`emit_failed`)."""
     queues: Mapping[str, int]
     """`crops` that wait for the scorer, `offline` jobs of uploads."""
     latency: LatencyHistogram

@@ -12,6 +12,7 @@ from typing import Final, Literal
 from analyzer.config import NUM_FRAMES
 from analyzer.datatypes import Pixels
 from analyzer.errors import ConfigError
+from analyzer.scorer import sigmoid
 
 
 class Aggregate(StrEnum):
@@ -164,14 +165,6 @@ def aggregate_named(name: str) -> Aggregate:
         return Aggregate(name)
     except ValueError as error:
         raise ConfigError(f"there is no aggregate {name!r}: expected one of {', '.join(Aggregate)}") from error
-
-
-def sigmoid(logit: float) -> float:
-    """1 / (1 + e^-logit), for any finite logit."""
-    if logit >= 0:
-        return 1 / (1 + math.exp(-logit))
-    power = math.exp(logit)
-    return power / (1 + power)
 
 
 def windows_logit(logits_by_face: Sequence[Sequence[float]], aggregate: Aggregate) -> float | None:

@@ -5,6 +5,7 @@ One thread, the model thread, owns a scorer and calls it; nothing in it is locke
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -34,6 +35,14 @@ class ClipScore:
 
     fake_probability: float
     logit: float
+
+
+def sigmoid(logit: float) -> float:
+    """1 / (1 + e^-logit), for any logit; NaN stays NaN, or what is no number would pass for a real face."""
+    if logit >= 0:
+        return 1 / (1 + math.exp(-logit))
+    power = math.exp(logit)
+    return power / (1 + power)
 
 
 class Scorer(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import Counter
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from analyzer.batcher import Batch, Batcher
-from analyzer.datatypes import AnalyzerEvent
+from analyzer.datatypes import AnalyzerEvent, Score
 from analyzer.engine_stats import LatencyMeter, ThreadHealth
 from analyzer.errors import ScorerError
 from analyzer.pace import LoadControl
@@ -40,7 +41,7 @@ class ModelThread:
         emit: Callable[[AnalyzerEvent], None],
     ) -> None:
         self.latency = LatencyMeter()
-        self.counts: Counter[str] = Counter(scores=0, scorer_failures=0)
+        self.counts: Counter[str] = Counter(scores=0, scorer_failures=0, no_number=0)
         self.info: ScorerInfo | None = None
         """Of the scorer in use; None before there is one."""
         self.concerned_streams: frozenset[str] = frozenset()
@@ -147,9 +148,19 @@ class ModelThread:
         updates = scorer.push(batch.crops)
         self._failures = 0
         for crop, update in zip(batch.crops, updates, strict=True):
-            if update.score is not None:
+            if update.score is not None and math.isfinite(update.score.logit):
                 self.latency.add(update.score.latency_s)
                 self.counts["scores"] += 1
                 self._emit(update.score)
+            elif update.score is not None:
+                self._leave_out(update.score)
             for event in policy.on_update(update, crop.received_at_s):
                 self._emit(event)
+
+    def _leave_out(self, score: Score) -> None:
+        """It is no opinion, and JSON has no word for it."""
+        self.counts["no_number"] += 1
+        level = logging.WARNING if self.counts["no_number"] == 1 else logging.DEBUG
+        logger.log(
+            level, "the score of %s is %s and left out; if that lasts, try the device cpu", score.key, score.logit
+        )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from analyzer.config import NUM_FRAMES
 from analyzer.datatypes import Alert, FaceCrop, FaceKey, NotScored, Verdict, VerdictState, WindowUpdate
+from analyzer.scorer import sigmoid
 
 LOGIT_LIMIT = 8.0
 """Logits are cut to +- this (p = 0.9997) before smoothing: one extreme window must not outvote a dozen."""
@@ -68,7 +69,7 @@ class _Face:
 
     @property
     def probability(self) -> float | None:
-        return None if self.logit is None else _sigmoid(self.logit)
+        return None if self.logit is None else sigmoid(self.logit)
 
 
 class VerdictPolicy:
@@ -101,10 +102,12 @@ class VerdictPolicy:
         face.seen_s = at_s
         face.unfit_since_s = None
         alerts: list[Alert] = []
-        # a score that is no number says nothing; the window is full all the same
         if update.score is not None and not math.isnan(update.score.logit):
             self._smooth(face, update.score.logit, at_s)
             alerts = self._judge(update.key, face, at_s)
+        elif update.score is not None and at_s - face.scored_s > self._rules.stale_s:
+            # one score that is no number says nothing; if it goes on, what was smoothed is of the past
+            _begin_anew(face)
         if not self.trained:
             self._set(face, VerdictState.NOT_SCORED, NotScored.NO_WEIGHTS)
         elif face.logit is None:
@@ -222,7 +225,3 @@ def _since(since_s: float | None, at_s: float, *, holds: bool) -> float | None:
     if not holds:
         return None
     return at_s if since_s is None else since_s
-
-
-def _sigmoid(logit: float) -> float:
-    return 1 / (1 + math.exp(-logit))

@@ -23,10 +23,9 @@ from analyzer.report import (
     TimelinePoint,
     VideoReport,
     aggregate_named,
-    sigmoid,
     windows_logit,
 )
-from analyzer.scorer import Scorer
+from analyzer.scorer import Scorer, sigmoid
 from analyzer.video_file import TimedFrame, VideoFile, VideoLimits
 
 __all__ = [
@@ -139,6 +138,7 @@ class _Reading:
         self._frames = 0
         self._looked_at = 0
         self._unreadable = 0
+        self._no_number = 0
         self._end_s = 0.0
         self._logit: float | None = None
 
@@ -201,6 +201,9 @@ class _Reading:
         return True
 
     def _add(self, score: Score) -> None:
+        if not math.isfinite(score.logit):  # the network overflowed: no opinion
+            self._no_number += 1
+            return
         face = self._faces[score.key.face_id]
         face.logits.append(score.logit)
         point = TimelinePoint(face.face_id, face.times[0], score.received_at_s, score.fake_probability, score.logit)
@@ -219,6 +222,9 @@ class _Reading:
         if sixteen is None:
             return None
         clip = self._scorer.score_clip([pixels for _, pixels in sixteen], [at_s for at_s, _ in sixteen])
+        if clip and not math.isfinite(clip.logit):
+            self._no_number += 1
+            return None
         return clip.logit if clip else None
 
     def logit(self) -> float | None:
@@ -252,6 +258,8 @@ class _Reading:
         notes = []
         if damaged := self._video.damaged + self._unreadable:
             notes.append(f"{damaged} damaged parts could not be decoded and were left out")
+        if self._no_number:
+            notes.append(f"for {self._no_number} windows the network gave no number; they were left out")
         missing = (self._video.duration_s or 0.0) - self._end_s
         if missing > max(1.0, 0.1 * self._end_s):
             notes.append(f"the file says {self._video.duration_s:.1f} s but ends after {self._end_s:.1f} s")
@@ -261,6 +269,8 @@ class _Reading:
         where = f"in {self._looked_at} of {self._frames} pictures of {self._filename}"
         if not self._faces:
             return f"no face was found {where}"
+        if self._no_number:
+            return f"the network gave no number for any of {self._no_number} windows {where}: try the device cpu"
         unfit: Counter[str] = sum((face.unfit for face in self._faces.values()), Counter())
         seen = f"{len(self._faces)} face{'s' if len(self._faces) > 1 else ''} found {where}"
         reasons = ", ".join(f"{count} x {reason}" for reason, count in unfit.most_common())

@@ -21,7 +21,7 @@ from analyzer.model.card import WeightsCard, default_weights_dir, find_weights
 from analyzer.model.network import DeepfakeNet, preprocess
 from analyzer.model.weights import load_weights
 from analyzer.model.window_bank import WindowBank, elapsed
-from analyzer.scorer import ClipScore, ScorerInfo
+from analyzer.scorer import ClipScore, ScorerInfo, sigmoid
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class TorchScorer:
                 logit = self._window(self._net, kept, elapsed([at_s]), frame_logits.float().unsqueeze(0))[0]
         except RuntimeError as error:
             raise _failed(self._device, error) from error
-        return ClipScore(_sigmoid(logit), logit)
+        return ClipScore(sigmoid(logit), logit)
 
     def close(self) -> None:
         """Free the device's memory; the scorer is of no use afterwards."""
@@ -257,15 +257,10 @@ def _score(crop: FaceCrop, logit: float, scored_at_s: float) -> Score:
         pts_s=crop.pts_s,
         received_at_s=crop.received_at_s,
         scored_at_s=scored_at_s,
-        fake_probability=_sigmoid(logit),
+        fake_probability=sigmoid(logit),
         logit=logit,
         window=NUM_FRAMES,
     )
-
-
-def _sigmoid(logit: float) -> float:
-    # the tail on the other side of exp's range is 0 for every purpose
-    return 1 / (1 + math.exp(-logit)) if logit > -700 else 0.0
 
 
 def _failed(device: torch.device, error: RuntimeError) -> ScorerError:

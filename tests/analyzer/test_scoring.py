@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from analyzer.datatypes import (
     FaceKey,
     NotScored,
     Quality,
+    Score,
     Verdict,
     WindowUpdate,
 )
@@ -138,3 +141,30 @@ def test_an_upload_that_sat_in_the_batch_of_a_failure_hears_of_it() -> None:
     with pytest.raises(ScorerError):
         thread._handle(batch, DeadScorer(CONFIG), VerdictPolicy(trained=True))
     assert isinstance(future.exception(0), ScorerError)
+
+
+class BrokenScorer(FakeScorer):
+    """Its numbers overflow: every score is `logit`."""
+
+    def __init__(self, logit: float) -> None:
+        super().__init__(CONFIG)
+        self._logit = logit
+
+    def push(self, crops: Sequence[FaceCrop]) -> list[WindowUpdate]:
+        return [
+            replace(update, score=update.score and replace(update.score, logit=self._logit, fake_probability=0.0))
+            for update in super().push(crops)
+        ]
+
+
+@pytest.mark.parametrize("logit", [math.nan, math.inf, -math.inf])
+def test_a_score_that_is_no_number_is_counted_and_not_emitted(logit: float) -> None:
+    bench = Bench(lambda: BrokenScorer(logit))
+    start_s = time.monotonic()
+    for i in range(NUM_FRAMES + 1):
+        bench.put(start_s + i * 0.1)
+    bench.batcher.submit(lambda _: None).result(PATIENCE_S)
+    assert (bench.thread.counts["scores"], bench.thread.counts["no_number"]) == (0, 2)
+    assert bench.thread.latency.histogram().count == 0
+    assert not any(isinstance(event, Score) for event in bench.events)
+    bench.close()

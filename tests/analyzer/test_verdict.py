@@ -156,11 +156,24 @@ def test_a_pause_longer_than_allowed_restarts_the_hold_time() -> None:
     assert _alerts(told) == []
 
 
-def test_what_is_not_a_number_changes_nothing(policy: VerdictPolicy) -> None:
+def test_a_few_scores_that_are_no_numbers_change_nothing(policy: VerdictPolicy) -> None:
     start = _warm_up(policy)
-    told = _play(policy, [-2.0, *[math.nan] * 30, -2.0], start)
+    told = _play(policy, [-2.0, *[math.nan] * 8, -2.0], start)
     assert _states(told) == [VerdictState.CLEAR]
     assert all(isinstance(event, Verdict) and event.fake_probability is not None for _, event in told)
+
+
+def test_a_face_without_a_number_for_long_has_no_verdict_any_more(policy: VerdictPolicy) -> None:
+    start = _warm_up(policy)
+    told = _play(policy, [-2.0, *[math.nan] * 12], start)
+    (_, clear), (at_s, verdict) = told
+    assert isinstance(clear, Verdict)
+    assert isinstance(verdict, Verdict)
+    assert (verdict.state, verdict.fake_probability) == (VerdictState.WARMING_UP, None)
+    assert at_s - start < VerdictRules().stale_s + 2 * STEP_S
+    ((_, back),) = _play(policy, [1.0], start + 3)
+    assert isinstance(back, Verdict)
+    assert back.fake_probability == pytest.approx(1 / (1 + math.exp(-1.0)))
 
 
 def test_a_first_score_that_is_not_a_number_leaves_the_face_warming_up(policy: VerdictPolicy) -> None:

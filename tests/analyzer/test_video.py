@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from analyzer.errors import (
     WeightsError,
 )
 from analyzer.faces.detector import YuNetDetector
-from analyzer.report import sigmoid
+from analyzer.scorer import ClipScore, sigmoid
 from analyzer.video import VideoLimits, VideoStoppedError, analyze_video
 from tests.fakes import FakeScorer, ScriptedDetector, a_detection
 from tests.videos import face_on_canvas, moving_face, write_video
@@ -236,6 +237,38 @@ def test_a_scorer_that_fails_is_heard_and_its_windows_freed(clip: Path) -> None:
     with pytest.raises(ScorerError, match="the device is gone"):
         analyze_video(clip, detector=YuNetDetector(), scorer=scorer)
     assert scorer.windows == {}
+
+
+class OverflowingScorer(FakeScorer):
+    """Gives no number for the windows that end before `until_s`, nor for a clip."""
+
+    def __init__(self, until_s: float) -> None:
+        super().__init__()
+        self._until_s = until_s
+
+    def push(self, crops: Sequence[FaceCrop]) -> list[WindowUpdate]:
+        return [
+            replace(update, score=replace(update.score, logit=math.nan))
+            if update.score and update.score.received_at_s < self._until_s
+            else update
+            for update in super().push(crops)
+        ]
+
+    def score_clip(self, crops: Sequence[Pixels], at_s: Sequence[float]) -> ClipScore:
+        return ClipScore(math.nan, math.nan)
+
+
+def test_windows_without_a_number_are_left_out_and_noted(clip: Path) -> None:
+    report = analyze_video(clip, detector=YuNetDetector(), scorer=OverflowingScorer(4.0))
+    assert math.isfinite(report.raw_score)
+    assert report.timeline[0].end_s >= 4.0
+    assert any("no number" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("aggregate", ["windows", "evenly_spaced"])
+def test_a_video_without_any_number_is_never_called_real(clip: Path, aggregate: str) -> None:
+    with pytest.raises(NoFacesError, match=r"no number for any of .* windows"):
+        analyze_video(clip, detector=YuNetDetector(), scorer=OverflowingScorer(math.inf), aggregate=aggregate)
 
 
 def test_without_trained_weights_nothing_is_judged(clip: Path) -> None:
