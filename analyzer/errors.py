@@ -9,11 +9,13 @@
     |   +-- NotAVideoError     no container or no video stream that we can read
     |   +-- NoFacesError       read to the end, but no face fit to be judged
     |   +-- TooLargeError      more bytes, pixels or seconds than allowed
-    +-- NotFoundError         no stream, peer or event of that name
-    +-- ConflictError         the name is already taken
+    |   +-- VideoStoppedError  the caller had the reading stopped before the end
+    +-- NotFoundError          no stream, peer or event of that name
+    +-- ConflictError          the name is already taken
     +-- OverloadedError        no room for one more stream, peer or upload
     +-- SourceError            a live source failed; `.kind` says how (see `SourceErrorKind`)
 
+Those of one protocol alone (SDP, WHIP, a port that is taken) stand beside the code that raises them, under the same root.
 Messages say what was expected, what came, and what to do; they never contain a password.
 """
 
@@ -74,6 +76,12 @@ class TooLargeError(MediaError):
     """More bytes, pixels or seconds than allowed."""
 
     code = "too_large"
+
+
+class VideoStoppedError(MediaError):
+    """The caller had the reading stopped before the video's end: nothing is wrong with it."""
+
+    code = "stopped"
 
 
 class NotFoundError(DeepfakeMonitorError):

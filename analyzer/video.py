@@ -11,7 +11,7 @@ from typing import Final
 
 from analyzer.config import NUM_FRAMES, AnalyzerConfig
 from analyzer.datatypes import FaceCrop, FaceKey, Frame, Score
-from analyzer.errors import MediaError, NoFacesError, TooLargeError, WeightsError
+from analyzer.errors import MediaError, NoFacesError, TooLargeError, VideoStoppedError, WeightsError
 from analyzer.faces.detector import FaceDetector
 from analyzer.pipeline import FacePipeline
 from analyzer.report import (
@@ -50,12 +50,6 @@ PROGRESS_STEP: Final = 0.01
 
 # Streams of files are numbered apart from live ones, whose names hold no colon: windows never mix.
 _calls = itertools.count(1)
-
-
-class VideoStoppedError(MediaError):
-    """`should_stop` said so before the video was read to its end."""
-
-    code = "stopped"
 
 
 def analyze_video(  # noqa: PLR0913  # independent choices of the caller; a bundle would only be taken apart again
