@@ -15,7 +15,7 @@
     +-- OverloadedError        no room for one more stream, peer or upload
     +-- SourceError            a live source failed; `.kind` says how (see `SourceErrorKind`)
 
-Those of one protocol alone (SDP, WHIP, a port that is taken) stand beside the code that raises them, under the same root.
+Those of one protocol alone (SDP, WHIP, a port in use) stand beside the code that raises them, under the same root.
 Messages say what was expected, what came, and what to do; they never contain a password.
 """
 
