@@ -118,7 +118,8 @@ class ModelThread:
                 oldest_s = min((crop.received_at_s for crop in batch.crops), default=now_s)
                 self._load.on_batch(now_s, oldest_s, stale=batch.stale > 0)
             self._handle(batch, scorer, policy)
-        for event in policy.tick(time.monotonic()):
+        # as of the take: what came while the scorer was busy waits in the batcher, and is no "no new picture"
+        for event in policy.tick(now_s):
             self._emit(event)
         concerned = policy.concerned
         self._batcher.prefer(concerned)

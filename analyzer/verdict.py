@@ -56,6 +56,8 @@ class _Face:
     """What the scores say, whether or not it can be told now."""
     logit: float | None = None
     """Smoothed."""
+    judged: float = 0.0
+    """The newest smoothed probability, also when its window has been emptied since."""
     scored_s: float = -math.inf
     """Newest face of the newest score."""
     seen_s: float = -math.inf
@@ -135,7 +137,7 @@ class VerdictPolicy:
         face = self._faces.pop(key, None)
         if face is None or face.alert_since_s is None:
             return []
-        return [Alert(key, False, face.probability or 0.0, face.seen_s, face.alert_since_s)]
+        return [Alert(key, False, face.judged, face.seen_s, face.alert_since_s)]
 
     def tick(self, now_s: float) -> list[Verdict | Alert]:
         """Call now and then: what must be told because nothing came."""
@@ -162,6 +164,7 @@ class VerdictPolicy:
         rules = self._rules
         probability = face.probability
         assert probability is not None
+        face.judged = probability
         suspicious_at = rules.suspicious_exit if face.level is VerdictState.SUSPICIOUS else rules.suspicious_enter
         uncertain_at = rules.uncertain_enter if face.level is VerdictState.CLEAR else rules.uncertain_exit
         if probability >= suspicious_at:
@@ -187,7 +190,7 @@ class VerdictPolicy:
 
     def _clear(self, key: FaceKey, face: _Face, at_s: float) -> Alert:
         assert face.alert_since_s is not None
-        cleared = Alert(key, False, face.probability or 0.0, at_s, face.alert_since_s)
+        cleared = Alert(key, False, face.judged, at_s, face.alert_since_s)
         face.alert_since_s = face.above_since_s = None
         return cleared
 

@@ -28,7 +28,7 @@ from analyzer.errors import ScorerError
 from analyzer.pace import LoadControl
 from analyzer.scorer import Scorer
 from analyzer.scoring import ModelThread
-from analyzer.verdict import VerdictPolicy
+from analyzer.verdict import VerdictPolicy, VerdictRules
 from tests.fakes import FakeScorer
 
 PATIENCE_S = 30.0
@@ -168,3 +168,25 @@ def test_a_score_that_is_no_number_is_counted_and_not_emitted(logit: float) -> N
     assert bench.thread.latency.histogram().count == 0
     assert not any(isinstance(event, Score) for event in bench.events)
     bench.close()
+
+
+class SluggishScorer(FakeScorer):
+    """Works on a face until its picture is older than what counts as no new picture."""
+
+    def push(self, crops: Sequence[FaceCrop]) -> list[WindowUpdate]:
+        pause = threading.Event()
+        while time.monotonic() <= crops[0].received_at_s + VerdictRules().stale_s:
+            pause.wait(0.01)
+        return super().push(crops)
+
+
+def test_a_face_whose_newer_pictures_wait_for_a_busy_scorer_is_not_called_without_a_new_picture() -> None:
+    scorer, batcher = SluggishScorer(CONFIG), Batcher(CONFIG)
+    events: list[AnalyzerEvent] = []
+    thread = ModelThread(lambda: scorer, batcher, LoadControl(CONFIG), events.append)
+    policy = VerdictPolicy(trained=True)
+    batcher.put(_white_crop(time.monotonic() - 0.5))
+    thread._step(scorer, policy)
+    assert [event.reason for event in events if isinstance(event, Verdict)] == [None]
+    thread._step(scorer, policy)  # looks up again, and by now it is true
+    assert [event.reason for event in events if isinstance(event, Verdict)] == [None, NotScored.STALE]

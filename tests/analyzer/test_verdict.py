@@ -271,6 +271,19 @@ def test_the_end_of_a_face_ends_its_alert(policy: VerdictPolicy) -> None:
     assert policy.tick(1e6) == []
 
 
+@pytest.mark.parametrize("how", ["ended", "unseen"])
+def test_an_alert_whose_window_was_emptied_is_cleared_with_the_last_probability_there_was(
+    policy: VerdictPolicy, how: str
+) -> None:
+    start = _warm_up(policy)
+    _play(policy, lambda _: 3.0, start, seconds=10)
+    policy.on_update(_update(start + 12, None, filled=1), start + 12)
+    (alert,) = policy.on_ended(KEY) if how == "ended" else [e for e in policy.tick(1e3) if isinstance(e, Alert)]
+    assert isinstance(alert, Alert)
+    assert not alert.raised
+    assert alert.fake_probability == pytest.approx(1 / (1 + math.exp(-3.0)))
+
+
 def test_the_end_of_a_quiet_or_unknown_face_needs_no_word(policy: VerdictPolicy) -> None:
     _warm_up(policy)
     assert policy.on_ended(KEY) == []
