@@ -105,7 +105,7 @@ def serve(
 
     set_up_logging(settings.server.log_level)
     application = create_app(settings)
-    with listen(settings) as bound, say.status("Loading the network ...") as status:
+    with listen(settings) as bound, say.status("Starting: loading the network ...") as status:
 
         def on_ready() -> None:
             status.stop()

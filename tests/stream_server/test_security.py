@@ -98,6 +98,14 @@ def test_every_answer_has_the_security_headers() -> None:
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
         assert "unsafe" not in answer.headers["Content-Security-Policy"]
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def test_the_dashboard_may_open_websockets_to_its_own_server_alone() -> None:
+    policy = a_client().get("/").headers["Content-Security-Policy"]
+    assert policy.endswith("connect-src 'self' ws://127.0.0.1:8000 wss://127.0.0.1:8000")
+    hostile = a_client(ServerSettings(host="0.0.0.0")).get("/", headers={"Host": "a.b; script-src *"})
+    assert hostile.headers["Content-Security-Policy"].endswith("connect-src 'self'")
 
 
 def test_only_the_documentation_may_run_inline_scripts() -> None:
