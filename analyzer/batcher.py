@@ -21,6 +21,8 @@ MAX_JOBS = 8
 """Offline jobs that wait at once; one more makes its uploader wait."""
 JOB_EVERY_S = 0.1
 """While live faces keep coming, one offline job runs in this time, so that an upload never stands still."""
+BEHIND_S = 0.05
+"""A crop that was replaced after waiting for less came in a burst of its source; after more, the scorer is behind."""
 CALM_SHARE = 4
 """One place in this many of a full batch is kept for faces that are neither new nor suspicious."""
 
@@ -67,6 +69,8 @@ class Batch:
     """Fit crops, at most `max_batch` and one per face."""
     stale: int = 0
     """Crops that were dropped for their age since the batch before."""
+    overtaken: int = 0
+    """Crops replaced since the batch before though they had waited for `BEHIND_S`."""
     job: OfflineJob | None = None
 
 
@@ -100,6 +104,7 @@ class Batcher:
         self._taken: Counter[FaceKey] = Counter()
         self._suspicious: frozenset[FaceKey] = frozenset()
         self._dropped: Counter[str] = Counter({"replaced": 0, "stale": 0})
+        self._overtaken = 0
         self._closed = False
 
     def put(self, crop: FaceCrop) -> None:
@@ -113,8 +118,9 @@ class Batcher:
                 lane[crop.key] = _Waiting(crop, self._clock())
             else:
                 waiting.crop = crop
-                # nobody misses an older word on why a face is not scored
-                self._dropped["replaced"] += crop.quality.fit
+                if crop.quality.fit:  # nobody misses an older word on why a face is not scored
+                    self._dropped["replaced"] += 1
+                    self._overtaken += self._clock() - waiting.since_s > BEHIND_S
             self._changed.notify_all()
 
     def end(self, ended: FaceEnded) -> None:
@@ -216,10 +222,12 @@ class Batcher:
             unfit=tuple(waiting.crop for waiting in self._unfit.values()),
             crops=chosen,
             stale=len(stale),
+            overtaken=self._overtaken,
             job=self._next_job(now) if overdue else None,
         )
         self._ended.clear()
         self._unfit.clear()
+        self._overtaken = 0
         return batch
 
     def _is_stale(self, crop: FaceCrop, now: float) -> bool:

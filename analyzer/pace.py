@@ -24,15 +24,18 @@ class LoadControl:
         self.share = 1.0
         """Of the wanted face rates, 0 to 1."""
         self._late_s = config.max_staleness_s * LATE_SHARE
-        self._floor = config.face_rate_min / max(config.face_rate, config.face_rate_suspicious)
+        self._floor = min(config.face_rate_min / max(config.face_rate, config.face_rate_suspicious), 1.0)
         self._told_s: float | None = None
         self._slowed_s = float("-inf")
 
-    def on_batch(self, now_s: float, oldest_s: float, *, stale: bool) -> None:
-        """A batch was taken whose oldest crop came in at `oldest_s`; `stale`: some were too old to be scored."""
+    def on_batch(self, now_s: float, oldest_s: float, *, dropped: bool) -> None:
+        """A batch was taken whose oldest crop came in at `oldest_s`.
+
+        `dropped`: since the batch before some crops got too old to be scored, or a newer one came while they waited.
+        """
         elapsed_s = 0.0 if self._told_s is None else max(now_s - self._told_s, 0.0)
         self._told_s = now_s
-        if stale or now_s - oldest_s > self._late_s:
+        if dropped or now_s - oldest_s > self._late_s:
             if now_s - self._slowed_s >= SLOW_DOWN_EVERY_S:
                 self._slowed_s = now_s
                 self.share = max(self.share * SLOW_DOWN, self._floor)

@@ -116,7 +116,7 @@ class ModelThread:
         if batch is not None:
             if batch.crops or batch.stale:
                 oldest_s = min((crop.received_at_s for crop in batch.crops), default=now_s)
-                self._load.on_batch(now_s, oldest_s, stale=batch.stale > 0)
+                self._load.on_batch(now_s, oldest_s, dropped=batch.stale + batch.overtaken > 0)
             self._handle(batch, scorer, policy)
         # as of the take: what came while the scorer was busy waits in the batcher, and is no "no new picture"
         for event in policy.tick(now_s):

@@ -80,6 +80,23 @@ def test_a_newer_crop_of_a_face_replaces_the_older_and_is_counted(batcher: Batch
     assert batcher.dropped == {"replaced": 1, "stale": 0}
 
 
+def test_a_crop_replaced_after_a_long_wait_says_that_the_scorer_is_behind(batcher: Batcher, clock: Clock) -> None:
+    batcher.put(_crop("a", 1, clock.now_s))
+    clock.now_s += 0.04
+    batcher.put(_crop("a", 1, clock.now_s))  # a burst of its source
+    clock.now_s += 0.04
+    batcher.put(_crop("a", 1, clock.now_s))
+    batch = batcher.take(0)
+    assert batch is not None
+    assert batch.overtaken == 1
+    assert batcher.dropped["replaced"] == 2
+    batcher.put(_crop("a", 1, clock.now_s))
+    clock.now_s += 0.02
+    batch = batcher.take(0)
+    assert batch is not None
+    assert batch.overtaken == 0
+
+
 def test_a_crop_that_is_too_old_when_its_turn_comes_is_dropped_and_counted(batcher: Batcher, clock: Clock) -> None:
     batcher.put(_crop("a", 1, clock.now_s - 0.49))
     batcher.put(_crop("b", 1, clock.now_s))

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from analyzer.batcher import Batch, Batcher
 from analyzer.config import AnalyzerConfig
+from analyzer.datatypes import Box, FaceCrop, FaceKey, Quality
 from analyzer.pace import LoadControl, interval_s, next_due_s
+from tests.fakes import FakeScorer
 
 CONFIG = AnalyzerConfig()
+FIT = Quality(reason=None, size_px=120.0, sharpness=100.0, brightness=120.0, yaw=0.0)
+PIXELS = np.zeros((224, 224, 3), dtype=np.uint8)
 
 
 def test_without_load_faces_come_at_the_configured_rates() -> None:
@@ -25,7 +31,7 @@ def test_late_crops_lower_the_share_step_by_step_down_to_the_minimum_rate() -> N
     load = LoadControl(CONFIG)
     shares = []
     for i in range(100):
-        load.on_batch(i * 0.1, i * 0.1 - 0.4, stale=False)
+        load.on_batch(i * 0.1, i * 0.1 - 0.4, dropped=False)
         shares.append(load.share)
     assert shares[0] == shares[4] == 0.8  # one step in half a second
     assert shares[5] == pytest.approx(0.64)
@@ -34,24 +40,32 @@ def test_late_crops_lower_the_share_step_by_step_down_to_the_minimum_rate() -> N
 
 def test_a_dropped_crop_lowers_the_share_however_young_the_others_are() -> None:
     load = LoadControl(CONFIG)
-    load.on_batch(0.0, 0.0, stale=True)
+    load.on_batch(0.0, 0.0, dropped=True)
     assert load.share == 0.8
 
 
 def test_the_share_comes_back_slowly_and_never_exceeds_one() -> None:
     load = LoadControl(CONFIG)
-    load.on_batch(0.0, -1.0, stale=True)
+    load.on_batch(0.0, -1.0, dropped=True)
     for i in range(1, 21):
-        load.on_batch(i * 0.1, i * 0.1, stale=False)
+        load.on_batch(i * 0.1, i * 0.1, dropped=False)
     assert load.share == pytest.approx(0.9)
-    load.on_batch(1000.0, 1000.0, stale=False)
+    load.on_batch(1000.0, 1000.0, dropped=False)
     assert load.share == 1.0
+
+
+def test_an_operator_who_asks_for_less_than_the_minimum_gets_no_more_under_load() -> None:
+    config = AnalyzerConfig(face_rate=1.0, face_rate_suspicious=1.0, face_rate_min=2.0)
+    load = LoadControl(config)
+    load.on_batch(0.0, 0.0, dropped=True)
+    assert load.share == 1.0
+    assert interval_s(config, load.share, suspicious=False) == 1.0
 
 
 def test_a_clock_that_goes_back_does_no_harm() -> None:
     load = LoadControl(CONFIG)
     for now_s in (5.0, 1.0, 5.0):
-        load.on_batch(now_s, now_s, stale=False)
+        load.on_batch(now_s, now_s, dropped=False)
     assert load.share == 1.0
 
 
@@ -70,3 +84,72 @@ def test_a_source_with_its_own_rhythm_is_still_looked_at_at_the_face_rate() -> N
 def test_what_was_missed_is_not_made_up_for() -> None:
     assert next_due_s(10.0, 100.0, 0.25) == 100.0
     assert next_due_s(10.0, 10.125, 0.25) == 10.25
+
+
+class Simulation:
+    """Faces, each of its own stream, that share one slow scorer, on a clock that is turned by hand."""
+
+    def __init__(self, faces: int, push_s: float, face_s: float = 0.0) -> None:
+        self.now_s = 100.0
+        self.load = LoadControl(CONFIG)
+        self.batcher = Batcher(CONFIG, lambda: self.now_s)
+        self.filled: list[int] = []
+        """Of the windows, after each face that was scored."""
+        self.scores = 0
+        self._scorer = FakeScorer(CONFIG)
+        self._cost_s = (push_s, face_s)
+        self._due_s = {FaceKey(f"cam-{i}", 1): self.now_s + 0.01 * i for i in range(faces)}
+        self._free_s = self.now_s
+
+    def run(self, seconds: float) -> None:
+        for _ in range(round(seconds / 0.005)):
+            self.now_s += 0.005
+            for key, due_s in self._due_s.items():
+                if self.now_s >= due_s:
+                    self.batcher.put(FaceCrop(key, 0, 0, None, self.now_s, Box(0, 0, 99, 99), FIT, PIXELS))
+                    interval = interval_s(CONFIG, self.load.share, suspicious=False)
+                    self._due_s[key] = next_due_s(due_s, self.now_s, interval)
+            if self.now_s >= self._free_s and (batch := self.batcher.take(0)):
+                self._score(batch)
+
+    def _score(self, batch: Batch) -> None:
+        oldest_s = min((crop.received_at_s for crop in batch.crops), default=self.now_s)
+        self.load.on_batch(self.now_s, oldest_s, dropped=batch.stale + batch.overtaken > 0)
+        updates = self._scorer.push(batch.crops)
+        self.filled += [update.filled for update in updates]
+        self.scores += sum(update.score is not None for update in updates)
+        self._free_s = self.now_s + self._cost_s[0] + self._cost_s[1] * len(updates)
+
+
+@pytest.mark.parametrize(
+    ("faces", "push_s", "face_s"),
+    [
+        pytest.param(1, 0.35, 0.0, id="twice too slow"),
+        pytest.param(1, 0.7, 0.0, id="slower than the minimum rate"),
+        pytest.param(20, 0.0, 0.02, id="more faces than it can keep up with"),
+        pytest.param(20, 0.1, 0.03, id="a batch of all takes most of the gap that ends a window"),
+    ],
+)
+def test_a_scorer_that_cannot_keep_up_still_fills_windows_that_do_not_start_again(
+    faces: int, push_s: float, face_s: float
+) -> None:
+    simulation = Simulation(faces, push_s, face_s)
+    simulation.run(30)
+    assert simulation.filled.count(1) == faces
+    assert simulation.scores > 10 * faces
+
+
+def test_a_scorer_twice_too_slow_is_given_less_until_hardly_a_crop_is_replaced() -> None:
+    simulation = Simulation(1, push_s=0.35)
+    simulation.run(10)
+    before = simulation.batcher.dropped["replaced"]
+    simulation.run(30)
+    assert simulation.load.share < 0.8
+    assert simulation.batcher.dropped["replaced"] - before < 30 * 0.2
+
+
+def test_a_scorer_fast_enough_is_given_everything() -> None:
+    simulation = Simulation(8, push_s=0.01, face_s=0.015)
+    simulation.run(20)
+    assert simulation.load.share == 1.0
+    assert len(simulation.filled) == pytest.approx(8 * 20 * CONFIG.face_rate, rel=0.02)

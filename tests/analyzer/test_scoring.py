@@ -82,7 +82,8 @@ def bench() -> Iterator[Bench]:
 
 def test_a_face_without_a_new_picture_is_told_as_stale_though_nothing_comes(bench: Bench) -> None:
     bench.put(time.monotonic())
-    bench.wait(lambda: isinstance(bench.events[-1], Verdict) and bench.events[-1].reason is NotScored.STALE)
+    told = [(None, 1), (NotScored.STALE, 1)]
+    bench.wait(lambda: [(event.reason, event.filled) for event in bench.events if isinstance(event, Verdict)] == told)
     assert len(bench.events) == 2
 
 
