@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from analyzer.config import NUM_FRAMES, AnalyzerConfig
-from analyzer.datatypes import FaceCrop, FaceEnded, FaceKey
+from analyzer.datatypes import FaceCrop, FaceEnded, FaceKey, NotScored
 from analyzer.errors import ScorerError
 from analyzer.scorer import Scorer
 
@@ -63,6 +63,8 @@ class Batch:
     """What the model thread does next, in this order."""
 
     ended: tuple[FaceEnded, ...] = ()
+    torn: tuple[FaceKey, ...] = ()
+    """Faces that jumped: from there on it may be somebody else, so their windows start again."""
     unfit: tuple[FaceCrop, ...] = ()
     """Crops that are not scored; at most one per face."""
     crops: tuple[FaceCrop, ...] = ()
@@ -99,6 +101,7 @@ class Batcher:
         self._fit: dict[FaceKey, _Waiting] = {}
         self._unfit: dict[FaceKey, _Waiting] = {}
         self._ended: dict[FaceKey, float] = {}
+        self._torn: set[FaceKey] = set()
         self._jobs: deque[OfflineJob] = deque()
         self._last_job_s = float("-inf")
         self._taken: Counter[FaceKey] = Counter()
@@ -112,6 +115,10 @@ class Batcher:
         with self._changed:
             if self._closed:
                 return
+            if crop.quality.reason is NotScored.TRACKER_JUMP:
+                self._torn.add(crop.key)
+                self._fit.pop(crop.key, None)  # from before the jump: not to be mixed with what comes
+                self._taken.pop(crop.key, None)
             lane = self._fit if crop.quality.fit else self._unfit
             waiting = lane.get(crop.key)
             if waiting is None:
@@ -131,6 +138,7 @@ class Batcher:
             self._fit.pop(ended.key, None)
             self._unfit.pop(ended.key, None)
             self._taken.pop(ended.key, None)
+            self._torn.discard(ended.key)
             self._ended.setdefault(ended.key, self._clock())
             self._changed.notify_all()
 
@@ -180,6 +188,7 @@ class Batcher:
             self._fit.clear()
             self._unfit.clear()
             self._ended.clear()
+            self._torn.clear()
             self._changed.notify_all()
         for job in jobs:  # outside the lock: a future's callbacks are not ours
             job.fail(ScorerError("the scorer has been stopped"))
@@ -219,6 +228,7 @@ class Batcher:
         overdue = self._jobs and now - max(self._jobs[0].since_s, self._last_job_s) >= JOB_EVERY_S
         batch = Batch(
             ended=tuple(FaceEnded(key) for key in self._ended),
+            torn=tuple(self._torn),
             unfit=tuple(waiting.crop for waiting in self._unfit.values()),
             crops=chosen,
             stale=len(stale),
@@ -226,6 +236,7 @@ class Batcher:
             job=self._next_job(now) if overdue else None,
         )
         self._ended.clear()
+        self._torn.clear()
         self._unfit.clear()
         self._overtaken = 0
         return batch

@@ -132,6 +132,8 @@ class ModelThread:
                 for event in policy.on_ended(ended.key):
                     self._emit(event)
                 self._emit(ended)
+            for key in batch.torn:
+                scorer.forget(key)
             for crop in batch.unfit:
                 for event in policy.on_unfit(crop):
                     self._emit(event)

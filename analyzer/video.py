@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from analyzer.config import NUM_FRAMES, AnalyzerConfig
-from analyzer.datatypes import FaceCrop, FaceKey, Frame, Score
+from analyzer.datatypes import FaceCrop, FaceKey, Frame, NotScored, Score
 from analyzer.errors import MediaError, NoFacesError, TooLargeError, VideoStoppedError, WeightsError
 from analyzer.faces.detector import FaceDetector
 from analyzer.pipeline import FacePipeline
@@ -186,6 +186,8 @@ class _Reading:
         face.last_s = at_s
         if crop.quality.reason is not None or crop.pixels is None:
             face.unfit[str(crop.quality.reason)] += 1
+            if crop.quality.reason is NotScored.TRACKER_JUMP and crop.key in self._windows:
+                self._scorer.forget(crop.key)  # from here on it may be somebody else
             return False
         face.crops += 1
         face.times.append(at_s)

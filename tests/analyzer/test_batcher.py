@@ -117,9 +117,31 @@ def test_an_unfit_crop_travels_beside_and_never_into_the_batch(batcher: Batcher,
     assert batcher.dropped["replaced"] == 0
 
 
+def test_a_face_that_jumped_starts_its_window_again_and_crops_of_before_are_gone(
+    batcher: Batcher, clock: Clock
+) -> None:
+    _used(batcher, clock, ("a", 1), ("a", 2))
+    batcher.put(_crop("a", 1, clock.now_s))
+    batcher.put(_crop("a", 1, clock.now_s + 0.001, replace(FIT, reason=NotScored.TRACKER_JUMP)))
+    batcher.put(_crop("a", 1, clock.now_s + 0.002, BLURRED))  # does not hide the jump
+    clock.now_s += 0.02
+    batch = batcher.take(0)
+    assert batch is not None
+    assert (batch.torn, batch.crops) == ((FaceKey("a", 1),), ())
+    assert [crop.quality.reason for crop in batch.unfit] == [NotScored.BLURRED]
+    batcher.put(_crop("a", 2, clock.now_s))
+    batcher.put(_crop("a", 1, clock.now_s))
+    clock.now_s += 0.02
+    batch = batcher.take(0)
+    assert _keys(batch) == [("a", 1), ("a", 2)], "it is new again and goes first"
+    assert batch is not None
+    assert batch.torn == ()
+
+
 def test_a_face_that_ended_leaves_nothing_waiting(batcher: Batcher, clock: Clock) -> None:
     batcher.put(_crop("a", 1, clock.now_s))
-    batcher.put(_crop("a", 1, clock.now_s, BLURRED))
+    batcher.put(_crop("a", 1, clock.now_s, replace(FIT, reason=NotScored.TRACKER_JUMP)))
+    batcher.put(_crop("a", 1, clock.now_s))
     batcher.end(FaceEnded(FaceKey("a", 1)))
     batcher.end(FaceEnded(FaceKey("a", 1)))
     clock.now_s += 0.02

@@ -22,6 +22,7 @@ from analyzer.datatypes import (
     Quality,
     Score,
     Verdict,
+    VerdictState,
     WindowUpdate,
 )
 from analyzer.errors import ScorerError
@@ -98,6 +99,19 @@ def test_a_stream_with_a_suspicious_face_is_looked_at_more_often_until_it_ends(b
     bench.wait(lambda: bench.events[-1] == FaceEnded(KEY))
     bench.batcher.submit(lambda _: None).result(PATIENCE_S)
     assert bench.thread.concerned_streams == frozenset()
+
+
+def test_a_face_that_jumped_warms_up_again_for_it_may_be_somebody_else(bench: Bench) -> None:
+    start_s = time.monotonic()
+    for i in range(NUM_FRAMES):
+        bench.put(start_s + i * 0.1)
+    jump = _white_crop(start_s + 1.6)
+    bench.batcher.put(replace(jump, quality=replace(jump.quality, reason=NotScored.TRACKER_JUMP), pixels=None))
+    bench.put(start_s + 1.7)
+    bench.wait(lambda: isinstance(bench.events[-1], Verdict) and bench.events[-1].filled == 1 and len(bench.events) > 2)
+    verdict = bench.events[-1]
+    assert isinstance(verdict, Verdict)
+    assert (verdict.state, verdict.fake_probability) == (VerdictState.WARMING_UP, None)
 
 
 class DeadScorer(FakeScorer):

@@ -199,6 +199,16 @@ def test_a_face_that_comes_back_later_is_another_and_the_first_is_forgotten_at_o
     assert [key.face_id for key in scorer.forgotten] == [1, 2]
 
 
+def test_no_window_reaches_over_a_jump_for_it_may_be_somebody_else(tmp_path: Path, scorer: FakeScorer) -> None:
+    path, detector = scripted(tmp_path, 300, lambda call: [a_detection(40 if call < 30 else 120, 40, 80)])
+    report = analyze_video(path, detector=detector, scorer=scorer)
+    (face,) = report.faces
+    assert face.not_scored == {"moved too fast to follow": 1}
+    jump_s = 30 / 6
+    assert [point for point in report.timeline if point.start_s < jump_s - 0.1 and point.end_s > jump_s + 0.1] == []
+    assert face.windows == face.crops - 2 * 15
+
+
 def test_two_calls_never_share_a_window(clip: Path, scorer: FakeScorer) -> None:
     for _ in range(2):
         analyze_video(clip, detector=YuNetDetector(), scorer=scorer)
