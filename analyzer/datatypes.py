@@ -71,7 +71,7 @@ class TrackedFace:
     """A detection tied over time."""
 
     face_id: int
-    """Unique within a stream for the life of the process, from 1."""
+    """Unique within a stream for the life of the process, also when the stream is removed and added again; from 1."""
     detection: Detection
     smoothed: Box
     """The box low-pass filtered over time; crops are cut from this one."""

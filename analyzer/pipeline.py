@@ -51,17 +51,24 @@ class FacePipeline:
     Windows must not span a new generation, another size of the picture or a hard cut: all faces end and begin anew.
     """
 
-    def __init__(self, stream_id: str, detector: FaceDetector, config: AnalyzerConfig) -> None:
+    def __init__(
+        self, stream_id: str, detector: FaceDetector, config: AnalyzerConfig, *, first_face_id: int = 1
+    ) -> None:
         self._stream_id = stream_id
         self._detector = detector
         self._config = config
-        self._tracker = Tracker(config.max_gap_s, config.max_faces)
+        self._tracker = Tracker(config.max_gap_s, config.max_faces, first_face_id)
         # One scaler for the stream: one per frame would cost as much again. One thread: the streams fill the cores.
         self._reformatter = VideoReformatter()
         self._scene = SceneCut()
         self._shape: tuple[int, int, int] | None = None
         # Faces given up that nobody has heard of yet: a frame may fail after they were.
         self._gone: list[int] = []
+
+    @property
+    def next_face_id(self) -> int:
+        """All ids given so far are lower."""
+        return self._tracker.next_id
 
     def process(self, frame: Frame, *, with_jpeg: bool = False) -> PipelineResult:
         """Find, follow and cut out the faces of one frame. `with_jpeg`: somebody watches, add the picture itself.

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from analyzer.batcher import Batcher
 from analyzer.config import AnalyzerConfig
@@ -70,6 +70,28 @@ class FrameSlot:
             self._changed.notify_all()
 
 
+class FaceIds:
+    """Where the face ids of the next stream begin: beyond those of every stream that has ended. Thread-safe.
+
+    A stream removed and added again under its name then repeats none, and what is still said of its old faces cannot
+    be taken for the new ones. One number for all names, for there may be any number of them.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._next = 1
+
+    def begin(self) -> int:
+        """The first id of a stream that begins."""
+        with self._lock:
+            return self._next
+
+    def end(self, next_id: int) -> None:
+        """A stream has ended; all its ids were lower."""
+        with self._lock:
+            self._next = max(self._next, next_id)
+
+
 @dataclass(frozen=True, slots=True)
 class VisionPorts:
     """What a vision thread needs of the engine, shared by all of them."""
@@ -80,6 +102,7 @@ class VisionPorts:
     emit: Callable[[AnalyzerEvent], None]
     interval_s: Callable[[str], float]
     """Of a stream, now: seconds between two frames that are looked at."""
+    face_ids: FaceIds = field(default_factory=FaceIds)
 
 
 class VisionThread:
@@ -90,7 +113,7 @@ class VisionThread:
     """
 
     def __init__(self, stream_id: str, ports: VisionPorts, before: VisionThread | None = None) -> None:
-        """`before`: an ending thread of the same stream; this one waits for it, so that face ids do not mix."""
+        """`before`: an ending thread of the same stream; this one waits for it, so that face ids do not repeat."""
         self.stream_id = stream_id
         self.slot = FrameSlot()
         self.watched = False
@@ -142,7 +165,12 @@ class VisionThread:
         if self._before is not None:
             self._before.join()
             self._before = None  # not a chain of all that ever were
-        pipeline = FacePipeline(self.stream_id, self._ports.make_detector(), self._ports.config)
+        pipeline = FacePipeline(
+            self.stream_id,
+            self._ports.make_detector(),
+            self._ports.config,
+            first_face_id=self._ports.face_ids.begin(),
+        )
         try:
             due_s = time.monotonic()
             while not self.slot.wait_closed(max(due_s - time.monotonic(), 0.0)):
@@ -152,6 +180,7 @@ class VisionThread:
                 due_s = next_due_s(due_s, time.monotonic(), self._ports.interval_s(self.stream_id))
                 self._look(pipeline, frame)
         finally:
+            self._ports.face_ids.end(pipeline.next_face_id)
             for ended in pipeline.finish():
                 self._ports.batcher.end(ended)
 

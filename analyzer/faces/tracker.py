@@ -103,15 +103,16 @@ class Tracker:
 
     Each detection goes to the face whose predicted place (constant velocity) and size it fits best, over all faces at
     once, so that faces that cross keep their ids. A face unseen for more than `max_gap_s` is given up. At most
-    `max_faces` are kept, the largest. Ids count from 1 and never repeat.
+    `max_faces` are kept, the largest. Ids count from `first_id` and never repeat.
     """
 
-    def __init__(self, max_gap_s: float = 1.0, max_faces: int = 16) -> None:
+    def __init__(self, max_gap_s: float = 1.0, max_faces: int = 16, first_id: int = 1) -> None:
         self._max_gap_s = max_gap_s
         self._max_faces = max_faces
         self._tracks: list[_Track] = []
         self._ended: list[int] = []
-        self._ids = 0
+        self.next_id = first_id
+        """Of the next new face."""
         self._now_s = 0.0
         self._received_at_s: float | None = None
 
@@ -138,8 +139,8 @@ class Tracker:
         known = {id(detection) for _, detection in pairs}
         for detection in largest:
             if id(detection) not in known and self._make_room(detection):
-                self._ids += 1
-                track = _Track(self._ids, _place(detection.box), _size(detection.box), self._now_s, np.zeros(2))
+                track = _Track(self.next_id, _place(detection.box), _size(detection.box), self._now_s, np.zeros(2))
+                self.next_id += 1
                 self._tracks.append(track)
                 seen.append((track, track.tracked(detection, jumped=False)))
         # A face seen a moment ago may have just lost its place to a larger one.

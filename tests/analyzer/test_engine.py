@@ -211,10 +211,19 @@ def test_a_removed_stream_ends_its_faces_and_its_name_is_free_at_once(monitor: M
     stats = monitor.engine.stats()
     assert stats.frames_taken == 6, "counters never go back"
     assert [stream.taken for stream in stats.streams] == [1]
+    monitor.listener.wait(lambda: monitor.listener.of(Verdict)[-1].key != FaceKey("cam", 1))
     verdict = monitor.listener.of(Verdict)[-1]
-    monitor.until(lambda: monitor.listener.of(Verdict)[-1].filled == 1)
-    assert verdict.state is VerdictState.WARMING_UP
+    assert (verdict.state, verdict.filled) == (VerdictState.WARMING_UP, 1)
     monitor.engine.remove_stream("unknown")
+
+
+def test_face_ids_never_repeat_under_one_name(monitor: Monitor) -> None:
+    for i in range(5):
+        slot = monitor.engine.add_stream("cam")
+        monitor.feed(slot, "cam", 1, start=i)
+        monitor.engine.remove_stream("cam")
+    ids = [crop.key.face_id for event in monitor.listener.of(FrameFaces) for crop in event.crops]
+    assert ids == [1, 2, 3, 4, 5]
 
 
 def test_many_streams_that_come_and_go_leave_nothing_behind(monitor: Monitor) -> None:
