@@ -207,13 +207,18 @@ class _Run:
         generator = torch.Generator().manual_seed(options.seed)
         self.average = Average(self.net)
         with self._bar("B: windows") as bar:
-            while (share := budget.share(self.state["step"])) < 1:
+            while True:
                 step = self.state["step"]
+                share = budget.share(step)
+                if options.steps is None:
+                    share = max(share, stage.share(step, len(encoded.features)))
+                if share >= 1:
+                    break
                 torch.manual_seed(options.seed * 1_000_003 + step)
                 self.net.window_path.train()
                 set_rate(optimizer, cosine(share))
                 chosen = torch.randint(len(encoded.features), (stage.batch,), generator=generator).to(self.device)
-                loss, right = stage.loss(self.net, encoded, chosen, self.device)
+                loss, right = stage.loss(self.net, encoded, chosen, self.device, step)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 torch.nn.utils.clip_grad_norm_(self.net.window_path.parameters(), 5.0)
@@ -227,7 +232,7 @@ class _Run:
                             "stage": "B",
                             "step": step,
                             "share": round(share, 4),
-                            "loss": float(loss),
+                            "loss": float(loss.detach()),
                             "right": float(right),
                         }
                     )

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from analyzer.config import NUM_FRAMES
+from analyzer.datatypes import Box, Detection, Pixels
+from analyzer.errors import MediaError, NoFacesError, NotAVideoError
+from analyzer.faces.detector import YuNetDetector
+from analyzer.training.dataset import LOOSE, MAX_SIDE, TrackCache, cut_loose, cut_track, load_track, save_track
+from analyzer.training.manifest import Row, read_manifest
+
+from .conftest import moving, write_clip
+
+
+def row(path: Path) -> Row:
+    return Row(path.name, path, False, "none", "", "none", path.name)
+
+
+def test_a_clip_becomes_a_track_whose_landmarks_lie_on_the_face(cache: TrackCache, manifest: Path) -> None:
+    (_, track), *_ = cache.load(read_manifest(manifest, "train"))
+    assert NUM_FRAMES <= len(track.jpegs) == len(track.landmarks) == len(track.at_s) <= 20
+    assert (np.diff(track.at_s) > 0).all()
+    frame = track.frames([3])[0]
+    assert frame.shape == (track.side, track.side, 3)
+    again = YuNetDetector().detect(frame)
+    assert np.abs(np.array(again[0].landmarks) - track.landmarks[3]).max() < 0.05 * track.side
+
+
+def test_the_middle_of_what_is_kept_is_the_serving_crop(face: Pixels, detection: Detection) -> None:
+    box = detection.box
+    kept = cut_loose(face, detection, box, 1.3 * LOOSE, 0.0)
+    assert kept.natural == round(box.longer_side * 1.3 * LOOSE)
+    eyes = kept.landmarks[:2].mean(axis=0)
+    assert 0.35 < eyes[0] < 0.65
+    assert 0.3 < eyes[1] < 0.6
+
+
+def test_a_large_face_is_scaled_down_and_a_face_at_the_edge_gets_its_border_repeated(
+    face: Pixels, detection: Detection
+) -> None:
+    large = cut_loose(face, detection, Box(0, 0, 250, 250), 1.3 * LOOSE, 0.0)
+    assert large.square.shape == (MAX_SIDE, MAX_SIDE, 3)
+    corner = cut_loose(face, detection, Box(-40, -40, 80, 80), 1.3, 0.0)
+    np.testing.assert_array_equal(corner.square[0, 0], face[0, 0])
+
+
+def test_a_picture_becomes_a_track_of_one(tmp_path: Path, face: Pixels) -> None:
+    path = tmp_path / "face.png"
+    cv2.imwrite(str(path), cv2.cvtColor(face, cv2.COLOR_RGB2BGR))
+    assert len(cut_track(row(path), YuNetDetector()).jpegs) == 1
+
+
+def test_a_clip_too_short_for_a_window_is_refused(tmp_path: Path, face: Pixels) -> None:
+    path = tmp_path / "short.mp4"
+    write_clip(path, moving(face, 6))
+    with pytest.raises(NoFacesError, match=r"short\.mp4: the longest track has 6 faces"):
+        cut_track(row(path), YuNetDetector())
+
+
+def test_tracks_are_written_and_read_back_the_same(tmp_path: Path, cache: TrackCache, manifest: Path) -> None:
+    (_, track), *_ = cache.load(read_manifest(manifest, "train"))
+    save_track(tmp_path / "a.track", track)
+    again = load_track(tmp_path / "a.track")
+    assert again.jpegs == track.jpegs
+    np.testing.assert_array_equal(again.landmarks, track.landmarks)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.track"]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short"], ids=["empty", "cut short"])
+def test_a_damaged_track_says_what_to_do(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "bad.track"
+    path.write_bytes(content)
+    with pytest.raises(MediaError, match="delete it and build the cache again"):
+        load_track(path)
+
+
+def test_rows_that_cannot_be_used_are_named_and_the_others_built(tmp_path: Path, manifest: Path) -> None:
+    cache = TrackCache(tmp_path)
+    failures = cache.build(read_manifest(manifest, "other"), quiet=True)
+    assert [failure.file for failure in failures] == ["broken.mp4", "missing.mp4", "empty.mp4"]
+    assert "cannot be read as a video" in failures[0].reason
+    assert cache.load(read_manifest(manifest, "other")) == []
+
+
+def test_building_again_takes_up_what_is_there(cache: TrackCache, manifest: Path) -> None:
+    rows = read_manifest(manifest, "train")
+    before = {path: path.stat().st_mtime_ns for path in cache.folder.iterdir()}
+
+    class Untouched:
+        def detect(self, rgb: Pixels) -> list[Detection]:
+            raise AssertionError("nothing was left to do")
+
+    assert cache.build(rows, detector=Untouched(), quiet=True) == []
+    assert {path: path.stat().st_mtime_ns for path in cache.folder.iterdir()} == before
+
+
+def test_text_called_a_picture_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "text.jpg"
+    path.write_text("no picture")
+    with pytest.raises(NotAVideoError, match=r"text\.jpg: expected a picture"):
+        cut_track(row(path), YuNetDetector())

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from analyzer.errors import ConfigError
+from analyzer.training.manifest import Row, Shares, count_kinds, read_manifest, share_out
+
+HEADER = "file\tkind\tmethod\tsplit\tfamily\tgroup\n"
+
+
+def written(tmp_path: Path, text: str | bytes) -> Path:
+    path = tmp_path / "list.tsv"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def test_rows_are_read_with_paths_beside_the_manifest_and_other_columns_ignored(tmp_path: Path) -> None:
+    path = written(tmp_path, "method\tfile\tcolour\tkind\nFOMM\ta/b.mp4\tred\tFake\n\tc.jpg\tred\treal\n")
+    fake, real = read_manifest(path)
+    assert fake == Row("a/b.mp4", tmp_path / "a/b.mp4", True, "FOMM", "", "FOMM", "a/b.mp4")
+    assert (real.method, real.is_picture, fake.is_picture) == ("real", True, False)
+
+
+def test_quotes_and_a_byte_order_mark_are_no_trouble(tmp_path: Path) -> None:
+    path = written(tmp_path, '\ufefffile\tkind\tmethod\n"odd" name.mp4\treal\tit\'s\n')
+    assert read_manifest(path)[0].file == '"odd" name.mp4'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "manifest is empty"),
+        (" \n\n", "manifest is empty"),
+        (HEADER, "no rows below the header"),
+        ("file,kind,method\na.mp4,real,x\n", "missing file, kind, method"),
+        ("file\tmethod\na.mp4\tx\n", "missing kind"),
+        (HEADER + "a.mp4\tperhaps\tx\n", "line 2: expected kind real or fake, got 'perhaps'"),
+        (HEADER + "a.mp4\treal\tx\n\treal\tx\n", "line 3: the column `file` is empty"),
+        (b"\x00\x00\x00\x18ftypmp42\xff\xfe\x80", "got binary data"),
+        (b"file\tkind\tmethod\n\0\treal\tx\n", "got binary data"),
+    ],
+    ids=["0 bytes", "blank", "header only", "commas", "no kind", "bad kind", "no file", "a video", "a zero byte"],
+)
+def test_a_bad_manifest_is_refused_with_what_is_wrong(tmp_path: Path, text: str | bytes, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_manifest(written(tmp_path, text))
+
+
+def test_a_missing_manifest_and_a_folder_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.tsv: cannot read"):
+        read_manifest(tmp_path / "none.tsv")
+    with pytest.raises(ConfigError, match="cannot read"):
+        read_manifest(tmp_path)
+
+
+def test_an_unknown_split_says_which_there_are(tmp_path: Path) -> None:
+    path = written(tmp_path, HEADER + "a.mp4\treal\tx\ttrain\n")
+    assert len(read_manifest(path, "train")) == 1
+    with pytest.raises(ConfigError, match="no rows of split 'val'; it has train"):
+        read_manifest(path, "val")
+
+
+def rows(count: int, per_group: int = 3) -> list[Row]:
+    return [Row(f"{i}", Path(f"{i}"), i % 2 == 0, "m", "", "f", f"group{i // per_group}") for i in range(count)]
+
+
+def test_no_group_is_ever_in_two_parts_and_every_row_in_one() -> None:
+    parts = share_out(rows(900), seed=1)
+    groups = [{row.group for row in part} for part in parts.values()]
+    assert not groups[0] & groups[1]
+    assert not groups[0] & groups[2]
+    assert not groups[1] & groups[2]
+    assert sum(len(part) for part in parts.values()) == 900
+    assert 60 < len(parts["dev"]) < 160
+    assert 60 < len(parts["calibration"]) < 160
+
+
+def test_sharing_out_depends_on_the_seed_but_not_on_the_other_rows() -> None:
+    assert share_out(rows(90), 1) == share_out(rows(90), 1) != share_out(rows(90), 2)
+    few, many = share_out(rows(30), 1), share_out(rows(90), 1)
+    assert all(set(few[part]) <= set(many[part]) for part in few)
+
+
+def test_groups_placed_by_hand_stay_there() -> None:
+    parts = share_out(rows(9), 1, Shares(placed={"group0": "dev", "group1": "calibration", "group2": "train"}))
+    assert {name: len(part) for name, part in parts.items()} == {"train": 3, "dev": 3, "calibration": 3}
+    with pytest.raises(ConfigError, match="not in val"):
+        share_out(rows(9), 1, Shares(placed={"group0": "val"}))
+
+
+def test_kinds_are_counted() -> None:
+    assert count_kinds(rows(5)) == (2, 3)

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from analyzer.errors import ConfigError
+from analyzer.training.dataset import Track
+from analyzer.training.manifest import Row
+from analyzer.training.samples import (
+    ELAPSED_S,
+    ImageSamples,
+    Material,
+    Mixture,
+    PlainWindows,
+    PseudoWindows,
+    WindowSamples,
+    choose_window,
+)
+
+Found = list[tuple[Row, Track]]
+
+
+def test_images_are_half_real_half_fake_and_the_same_for_the_same_index(found: Found) -> None:
+    samples = ImageSamples(Material(found), Mixture(real_fakes=0.5), seed=3, count=8)
+    for index in range(6):
+        first, again = samples[index], samples[index]
+        assert first.pixels.shape == (4, 224, 224, 3)
+        assert sorted(first.fake) == [0, 0, 1, 1]
+        assert first.seams.shape == (4, 7, 7)
+        assert not first.seams[first.fake == 0].any()
+        for a, b in zip(first, again, strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert (samples[0].pixels != samples[1].pixels).any()
+
+
+def test_the_seam_of_a_real_fake_is_said_to_be_unknown(found: Found) -> None:
+    crops = ImageSamples(Material(found), Mixture(real_fakes=1.0), 0, 1)[0]
+    np.testing.assert_array_equal(crops.knows_seam, 1 - crops.fake)
+    pseudo = ImageSamples(Material(found), Mixture(real_fakes=0.0), 0, 1)[0]
+    assert pseudo.knows_seam.all()
+
+
+def test_windows_come_in_pairs_with_rising_times(found: Found) -> None:
+    samples = WindowSamples(Material(found), Mixture(real_fakes=0.5), seed=1, count=4)
+    for index in range(3):
+        windows = samples[index]
+        assert windows.pixels.shape == (2, 16, 224, 224, 3)
+        assert list(windows.fake) == [0, 1]
+        assert not windows.elapsed_s[:, 0].any()
+        assert (windows.elapsed_s[:, 1:] > 0).all()
+
+
+def test_pictures_alone_are_enough_to_make_windows_of(found: Found) -> None:
+    stills = [
+        (row, replace(track, jpegs=track.jpegs[:1], landmarks=track.landmarks[:1], at_s=track.at_s[:1]))
+        for row, track in found
+        if not row.fake
+    ]
+    windows = WindowSamples(Material(stills), Mixture(), 0, 1)[0]
+    assert windows.pixels.shape == (2, 16, 224, 224, 3)
+    assert ImageSamples(Material(stills), Mixture(), 0, 1)[0].pixels.shape == (4, 224, 224, 3)
+
+
+def test_training_without_real_faces_is_refused(found: Found) -> None:
+    with pytest.raises(ConfigError, match="training needs real faces"):
+        Material([(row, track) for row, track in found if row.fake])
+
+
+def test_a_mixture_without_a_family_for_pictures_is_refused(found: Found) -> None:
+    stills = [
+        (row, replace(track, jpegs=track.jpegs[:1], landmarks=track.landmarks[:1], at_s=track.at_s[:1]))
+        for row, track in found
+    ]
+    with pytest.raises(ConfigError, match="no pseudo-fake family that suits a picture"):
+        ImageSamples(Material(stills), Mixture(families={"F3": 1.0}), 0, 1)[0]
+
+
+@pytest.mark.parametrize(
+    "at_s",
+    [np.arange(60) / 25, np.arange(16) / 25, np.cumsum([0.04] * 24 + [0.16] * 36), np.arange(30) / 2.0],
+    ids=["steady", "just 16", "dense then sparse", "2 per second"],
+)
+def test_chosen_windows_hold_16_rising_faces_of_the_track(at_s: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
+    spacings = []
+    for seed in range(40):
+        indices, elapsed = choose_window(np.random.default_rng(seed), at_s)
+        assert len(indices) == len(set(indices)) == 16
+        assert indices == sorted(indices)
+        assert indices[0] >= 0
+        assert indices[-1] < len(at_s)
+        np.testing.assert_allclose(elapsed[1:], np.diff(at_s[indices]), rtol=1e-5)
+        spacings.append(float(elapsed[1:].mean()))
+    assert min(spacings) >= 0.03
+    assert max(spacings) <= ELAPSED_S[1] * 1.5
+
+
+def test_measuring_windows_name_their_track(found: Found) -> None:
+    plain = PlainWindows(found, seed=0, each=2)
+    assert len(plain) == 2 * len(found)
+    assert int(plain[3].origin[0]) == 1
+    assert bool(plain[len(plain) - 1].fake[0]) == found[-1][0].fake
+    pair = PseudoWindows(found[:1], "F5", seed=0)[0]
+    assert list(pair.fake) == [0, 1]
+    assert (pair.pixels[0] != pair.pixels[1]).any()

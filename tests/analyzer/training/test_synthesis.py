@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analyzer.datatypes import Pixels
+from analyzer.errors import ConfigError
+from analyzer.training.geometry import Landmarks
+from analyzer.training.synthesis import FAMILIES, make_pair, make_pseudo_fake
+
+SEEDS = range(6)
+
+
+def shaking(face: Pixels, count: int = 10) -> list[Pixels]:
+    """A clip whose frames differ, or averaging over time would leave no trace."""
+    return [np.roll(face, i % 3, axis=0) for i in range(count)]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_partners_have_the_shape_of_the_clip_and_differ_on_the_face(
+    family: str, face: Pixels, landmarks: Landmarks
+) -> None:
+    frames = shaking(face)
+    pair = make_pair(frames, [landmarks] * len(frames), seed=1, family=family)
+    assert [f.shape for f in pair.real] == [f.shape for f in pair.fake] == [face.shape] * len(frames)
+    assert all(f.dtype == np.uint8 for f in (*pair.real, *pair.fake))
+    assert any((real != fake).any() for real, fake in zip(pair.real, pair.fake, strict=True))
+    assert pair.family == family
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_outside_of_the_mask_both_partners_are_the_same(
+    family: str, seed: int, face: Pixels, landmarks: Landmarks
+) -> None:
+    frames = shaking(face, 4)
+    pair = make_pair(frames, [landmarks] * 4, seed, family)
+    for real, fake, mask in zip(pair.real, pair.fake, pair.masks, strict=True):
+        assert mask.min() >= 0
+        assert mask.max() <= 1
+        np.testing.assert_array_equal(real[mask == 0], fake[mask == 0])
+
+
+def test_the_same_seed_gives_the_same_clip_and_another_seed_another(face: Pixels, landmarks: Landmarks) -> None:
+    first, again, other = (make_pair([face] * 2, [landmarks] * 2, seed, "F1") for seed in (5, 5, 6))
+    np.testing.assert_array_equal(first.fake, again.fake)
+    np.testing.assert_array_equal(first.real, again.real)
+    assert (np.array(first.fake) != np.array(other.fake)).any()
+
+
+def test_the_real_partner_is_the_transformed_target(face: Pixels, landmarks: Landmarks) -> None:
+    changed = make_pair([face], [landmarks], 3, "F1", transform_target=True)
+    assert (changed.real[0] != face).any()
+    untouched = make_pair([face], [landmarks], 3, "F1", transform_target=False)
+    np.testing.assert_array_equal(untouched.real[0], face)
+
+
+def test_target_and_source_are_transformed_about_equally_often(face: Pixels, landmarks: Landmarks) -> None:
+    changed = [bool((make_pair([face], [landmarks], seed, "F1").real[0] != face).any()) for seed in range(60)]
+    assert 15 < sum(changed) < 45
+
+
+def test_a_grey_picture_stays_grey(face: Pixels, landmarks: Landmarks) -> None:
+    grey = np.repeat(face.mean(axis=2, keepdims=True), 3, axis=2).astype(np.uint8)
+    for seed in SEEDS:
+        pair = make_pair([grey], [landmarks], seed, "F1")
+        for picture in (*pair.real, *pair.fake):
+            assert np.ptp(picture.astype(int), axis=2).max() <= 1
+
+
+def test_a_pseudo_fake_changes_the_face_and_leaves_the_corners(face: Pixels, landmarks: Landmarks) -> None:
+    before = face.copy()
+    fake = make_pseudo_fake([face], [landmarks], seed=2, family="F5")[0]
+    np.testing.assert_array_equal(face, before)  # the given frame is not touched
+    np.testing.assert_array_equal(fake[:10, :10], face[:10, :10])
+    x, y = landmarks.mean(axis=0).astype(int)
+    assert (fake[y - 20 : y + 20, x - 20 : x + 20] != face[y - 20 : y + 20, x - 20 : x + 20]).any()
+
+
+def test_a_face_outside_of_the_picture_is_left_alone(face: Pixels, landmarks: Landmarks) -> None:
+    fake = make_pseudo_fake([face], [landmarks + 5000], seed=2)[0]
+    np.testing.assert_array_equal(fake, face)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (8, 400, 3)], ids=["1x1", "a strip"])
+def test_odd_pictures_do_not_fail(shape: tuple[int, int, int], landmarks: Landmarks) -> None:
+    picture = np.full(shape, 128, np.uint8)
+    for family in FAMILIES:
+        assert make_pseudo_fake([picture], [landmarks], 0, family)[0].shape == shape
+
+
+def test_landmarks_that_fall_on_one_point_do_not_fail(face: Pixels) -> None:
+    assert make_pseudo_fake([face], [np.full((5, 2), 100, np.float32)], 0)[0].shape == face.shape
+
+
+def test_an_unknown_family_is_refused_by_name(face: Pixels, landmarks: Landmarks) -> None:
+    with pytest.raises(ConfigError, match="unknown pseudo-fake family 'F9'"):
+        make_pair([face], [landmarks], 0, "F9")
+
+
+@pytest.mark.parametrize(("frames", "marks"), [(2, 1), (0, 0)])
+def test_unequal_lengths_and_empty_clips_are_refused(
+    frames: int, marks: int, face: Pixels, landmarks: Landmarks
+) -> None:
+    with pytest.raises(ConfigError, match="as many landmarks as frames"):
+        make_pair([face] * frames, [landmarks] * marks, 0)

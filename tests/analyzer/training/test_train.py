@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from analyzer.errors import ConfigError, WeightsError
+from analyzer.model.weights import load_weights
+from analyzer.training import train
+from analyzer.training.dataset import TrackCache
+from analyzer.training.samples import Mixture
+from analyzer.training.train import TrainOptions, run_training
+
+
+@pytest.fixture
+def options(tmp_path: Path, manifest: Path, cache: TrackCache) -> TrainOptions:
+    """Two steps of each stage, in this process."""
+    placed = {"g0": "train", "g1": "train", "g2": "calibration", "g3": "dev", "g4": "train", "g5": "dev"}
+    return TrainOptions(
+        manifest=manifest,
+        output=tmp_path / "run",
+        cache=cache.folder,
+        device="cpu",
+        placed=placed,
+        mixture=Mixture(real_fakes=0.5),
+        workers=0,
+        batch=1,
+        steps=2,
+        quiet=True,
+    )
+
+
+def metrics(options: TrainOptions) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (options.output / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_run_ends_with_weights_that_load_and_a_card_with_figures(options: TrainOptions) -> None:
+    path = run_training(options)
+    state, card = load_weights(path)
+    assert path == options.output / "deepfake-monitor-custom.safetensors"
+    assert all(bool(tensor.isfinite().all()) for tensor in state.values())
+    assert {"dev.auc.calibrated", "dev.pseudo.F1.frames"} <= set(card.measured)
+    assert card.seeds == (0,)
+    assert {line["stage"] for line in metrics(options)} == {"A", "B", "C"}
+
+
+def single_faces(options: TrainOptions, steps: int) -> TrainOptions:
+    """Stage A alone, with nothing held out to be measured on."""
+    return replace(options, stages="A", steps=steps, placed={f"g{i}": "train" for i in range(6)})
+
+
+def test_a_stage_that_is_over_is_not_run_again(options: TrainOptions) -> None:
+    options = single_faces(options, 1)
+    first = load_weights(run_training(options))[0]
+    checkpoint = torch.load(options.output / "checkpoint.pt", weights_only=True)
+    assert checkpoint["state"] == {"stage": "B", "step": 0, "spent_s": 0.0}
+    again = load_weights(run_training(options))[0]
+    assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+def test_resuming_inside_a_stage_gives_what_one_run_gives(
+    options: TrainOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = single_faces(options, 3)
+    expected = load_weights(run_training(whole))[0]
+
+    class StoppedError(Exception):
+        pass
+
+    steps = 0
+    cosine = train.cosine
+
+    def stop_at_third(share: float) -> float:
+        nonlocal steps
+        steps += 1
+        if steps == 3:
+            raise StoppedError
+        return cosine(share)
+
+    interrupted = replace(whole, output=options.output.parent / "interrupted")
+    monkeypatch.setattr(train, "CHECKPOINT_S", 0.0)
+    monkeypatch.setattr(train, "cosine", stop_at_third)
+    with pytest.raises(StoppedError):
+        run_training(interrupted)
+    resumed = load_weights(run_training(interrupted))[0]
+    assert all(torch.equal(expected[name], resumed[name]) for name in expected)
+
+
+def test_a_checkpoint_of_other_options_is_refused(options: TrainOptions) -> None:
+    options = single_faces(options, 1)
+    run_training(options)
+    with pytest.raises(WeightsError, match="made with other options; delete it"):
+        run_training(replace(options, seed=7))
+
+
+def test_a_damaged_checkpoint_is_refused_with_what_to_do(options: TrainOptions) -> None:
+    options.output.mkdir(parents=True)
+    (options.output / "checkpoint.pt").write_bytes(b"cut short")
+    with pytest.raises(WeightsError, match="delete it to start anew"):
+        run_training(options)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"minutes": 0.0}, "above 0"),
+        ({"device": "tpu"}, "unknown device 'tpu'"),
+        ({"split": "none"}, "no rows of split"),
+    ],
+)
+def test_bad_options_are_refused(options: TrainOptions, change: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        run_training(replace(options, **change))  # type: ignore[arg-type]  # each row names its field
+
+
+def test_missing_start_weights_are_refused(options: TrainOptions) -> None:
+    with pytest.raises(WeightsError, match="cannot read the backbone's start weights"):
+        run_training(replace(options, init=Path("none.safetensors")))
