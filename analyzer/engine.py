@@ -147,7 +147,7 @@ class Engine:
         totals.update(self._model.counts)
         threads = [*([self._model.health] if started else []), *(vision.health for vision in streams)]
         crops, jobs = self._batcher.waiting
-        causes = ("frame_replaced", "bad_frame", "no_number", "emit_failed")
+        causes = ("frame_replaced", "bad_frame", "no_number", "window_evicted", "emit_failed")
         return EngineStats(
             streams=tuple(vision.stats for vision in streams),
             frames_received=totals["received"],
@@ -191,6 +191,11 @@ class _OfflineScorer:
     @property
     def info(self) -> ScorerInfo:
         return self._engine.info
+
+    @property
+    def evicted(self) -> int:
+        """See `Scorer.evicted`; of live streams and uploads together, since the start."""
+        return self._engine.stats().dropped["window_evicted"]
 
     def push(self, crops: Sequence[FaceCrop]) -> list[WindowUpdate]:
         """See `Scorer.push`."""

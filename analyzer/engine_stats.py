@@ -60,7 +60,7 @@ class EngineStats:
     """How often a scorer failed and a new one was made."""
     dropped: Mapping[str, int]
     """By cause: crops (`stale`, `replaced`), frames (`frame_replaced`, `bad_frame`), scores that are no number
-    (`no_number`), events (`emit_failed`)."""
+    (`no_number`), windows of faces beyond `max_windows` (`window_evicted`), events (`emit_failed`)."""
     queues: Mapping[str, int]
     """`crops` that wait for the scorer, `offline` jobs of uploads."""
     latency: LatencyHistogram

@@ -51,6 +51,11 @@ class Scorer(Protocol):
     @property
     def info(self) -> ScorerInfo: ...
 
+    @property
+    def evicted(self) -> int:
+        """Windows lost so far because more faces than `AnalyzerConfig.max_windows` were there at once."""
+        ...
+
     def push(self, crops: Sequence[FaceCrop]) -> list[WindowUpdate]:
         """Add one new face to each window and score those that are full and due (`AnalyzerConfig.stride`).
 

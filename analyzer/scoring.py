@@ -41,7 +41,7 @@ class ModelThread:
         emit: Callable[[AnalyzerEvent], None],
     ) -> None:
         self.latency = LatencyMeter()
-        self.counts: Counter[str] = Counter(scores=0, scorer_failures=0, no_number=0)
+        self.counts: Counter[str] = Counter(scores=0, scorer_failures=0, no_number=0, window_evicted=0)
         self.info: ScorerInfo | None = None
         """Of the scorer in use; None before there is one."""
         self.concerned_streams: frozenset[str] = frozenset()
@@ -52,6 +52,8 @@ class ModelThread:
         self._emit = emit
         self._error: str | None = None
         self._failures = 0
+        self._evicted_before = 0
+        """By the scorers that were replaced."""
         self._ready: Future[None] = Future()
         self._thread = threading.Thread(target=self._guard, name="model")
 
@@ -103,6 +105,7 @@ class ModelThread:
                     if self._failures >= MAX_FAILURES:
                         raise
                     logger.exception("the scorer failed; making a new one")
+                    self._evicted_before = self.counts["window_evicted"]
                     scorer.close()  # first: its memory may be what the new one lacks
                     scorer = self._make_scorer()
                     self.info = scorer.info
@@ -117,7 +120,10 @@ class ModelThread:
             if batch.crops or batch.stale:
                 oldest_s = min((crop.received_at_s for crop in batch.crops), default=now_s)
                 self._load.on_batch(now_s, oldest_s, dropped=batch.stale + batch.overtaken > 0)
-            self._handle(batch, scorer, policy)
+            try:
+                self._handle(batch, scorer, policy)
+            finally:
+                self.counts["window_evicted"] = self._evicted_before + scorer.evicted
         # as of the take: what came while the scorer was busy waits in the batcher, and is no "no new picture"
         for event in policy.tick(now_s):
             self._emit(event)

@@ -31,6 +31,8 @@ class FakeScorer:
         self.forgotten: list[FaceKey] = []
         self.clips: list[tuple[float, ...]] = []
         self.closed = False
+        self.evicted = 0
+        """For tests to raise: no window is ever lost here."""
         self._newest: dict[FaceKey, FaceCrop] = {}
         self._since_score: dict[FaceKey, int] = {}
 

@@ -65,7 +65,7 @@ class TorchScorer:
 
     @property
     def evicted(self) -> int:
-        """Windows lost because more faces than `max_windows` were there at once."""
+        """See `Scorer.evicted`."""
         return self._bank.evicted
 
     def push(self, crops: Sequence[FaceCrop]) -> list[WindowUpdate]:

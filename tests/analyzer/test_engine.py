@@ -138,7 +138,15 @@ def test_sixteen_faces_give_a_score_and_a_verdict(monitor: Monitor) -> None:
     stats = monitor.engine.stats()
     assert (stats.frames_received, stats.frames_taken, stats.faces, stats.scores) == (17, 17, 17, 2)
     assert stats.latency.count == 2
-    assert set(stats.dropped) == {"replaced", "stale", "frame_replaced", "bad_frame", "no_number", "emit_failed"}
+    assert set(stats.dropped) == {
+        "replaced",
+        "stale",
+        "frame_replaced",
+        "bad_frame",
+        "no_number",
+        "window_evicted",
+        "emit_failed",
+    }
     assert [(thread.name, thread.alive, thread.error) for thread in stats.threads] == [
         ("model", True, None),
         ("vision-cam", True, None),

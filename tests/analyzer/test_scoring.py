@@ -149,6 +149,26 @@ def test_an_upload_between_failures_starts_the_count_again() -> None:
     bench.close()
 
 
+class CrowdedScorer(FakeScorer):
+    """Loses a window with each face, and breaks with the third."""
+
+    def push(self, crops: Sequence[FaceCrop]) -> list[WindowUpdate]:
+        self.evicted += 1
+        if self.evicted == 3:
+            raise ScorerError("cuda is gone")
+        return super().push(crops)
+
+
+def test_lost_windows_are_counted_over_all_scorers_there_were() -> None:
+    bench = Bench(lambda: CrowdedScorer(CONFIG))
+    for _ in range(4):
+        bench.put(time.monotonic())
+        bench.batcher.submit(lambda _: None).result(PATIENCE_S)
+    bench.close()
+    assert bench.thread.counts["scorer_failures"] == 1
+    assert bench.thread.counts["window_evicted"] == 3 + 1
+
+
 def test_an_upload_that_sat_in_the_batch_of_a_failure_hears_of_it() -> None:
     future: Future[int] = Future()
     batch = Batch(crops=(_white_crop(0.0),), job=OfflineJob(lambda _: 1, future, 0.0))
