@@ -109,11 +109,14 @@ class TorchScorer:
         return ClipScore(sigmoid(logit), logit)
 
     def close(self) -> None:
-        """Free the device's memory; the scorer is of no use afterwards."""
+        """Free the device's memory; the scorer is of no use afterwards. Never raises, whatever the device does."""
         self._net = None
         self._bank = WindowBank(0, 0.0, 1, torch.device("cpu"))
         if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+            try:
+                torch.cuda.empty_cache()
+            except RuntimeError as error:  # a device that has failed fails here too, and another one must take over
+                logger.warning("%s could not free its memory: %s", self._device, str(error).partition("\n")[0])
 
     def _encode(self, net: DeepfakeNet, pixels: Sequence[Pixels]) -> tuple[Tensor, Tensor]:
         """N crops -> features (N, 128, 7, 7) and frame logits (N,)."""

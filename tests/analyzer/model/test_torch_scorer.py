@@ -18,7 +18,7 @@ from analyzer.model.network import DeepfakeNet, preprocess
 from analyzer.model.torch_scorer import TorchScorer, make_torch_scorer
 from analyzer.model.weights import WeightsCard, default_weights_dir, find_weights, load_weights, save_weights
 from analyzer.model.window_bank import elapsed
-from analyzer.scorer import Scorer
+from analyzer.scorer import Scorer, ScorerInfo
 from tests.nets import FIT, crop_of, lively_net, random_face
 
 CONFIG = AnalyzerConfig(max_windows=4, torch_threads=1)
@@ -318,3 +318,15 @@ def test_the_shipped_weights_keep_the_contract(threads: None) -> None:
             assert clip is not None
             assert abs(clip.logit - score.logit) < 1e-3
     scorer.close()
+
+
+def test_closing_on_a_dead_device_raises_nothing_so_that_another_can_take_over(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("CUDA error: device-side assert triggered\nmore")
+
+    monkeypatch.setattr(torch.cuda, "empty_cache", fail)
+    info = ScorerInfo("cuda:0 (gone)", "torch", "untrained", None)
+    TorchScorer(None, info, torch.device("cuda"), CONFIG).close()
+    assert "device-side assert triggered" in caplog.text
