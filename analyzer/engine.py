@@ -17,7 +17,7 @@ from analyzer.batcher import Batcher
 from analyzer.config import AnalyzerConfig
 from analyzer.datatypes import AnalyzerEvent, FaceCrop, FaceKey, Pixels, WindowUpdate
 from analyzer.engine_stats import EngineStats, LatencyHistogram, StreamStats, ThreadHealth
-from analyzer.errors import ConflictError, ScorerError
+from analyzer.errors import ConflictError, OverloadedError, ScorerError
 from analyzer.faces.detector import FaceDetector
 from analyzer.pace import LoadControl, interval_s
 from analyzer.scorer import ClipScore, Scorer, ScorerInfo
@@ -91,19 +91,23 @@ class Engine:
     def add_stream(self, stream_id: str) -> FrameSlot:
         """Start the stream's vision thread; its frames go into the slot.
 
-        Raises `ConflictError` for a name that is taken, `ScorerError` once stopped.
+        Raises `ConflictError` for a name that is taken, `OverloadedError` when the system has no room for one more
+        thread, `ScorerError` once stopped.
         """
         with self._lock:
             if self._stopped:
                 raise ScorerError("the engine has been stopped")
             if stream_id in self._streams:
-                raise ConflictError(f"there is a stream {stream_id!r} already")
+                raise ConflictError(f"there is a stream {stream_id!r} already: remove it first, or use another name")
             self._forget_finished()
             # the same name again: what is left of the one before must be gone first
             before = next((old for old in reversed(self._retired) if old.stream_id == stream_id), None)
             vision = VisionThread(stream_id, self._ports, before)
+            try:
+                vision.start()
+            except RuntimeError as error:
+                raise OverloadedError(f"no room for the stream {stream_id!r}: {error}; remove another first") from error
             self._streams[stream_id] = vision
-            vision.start()
         return vision.slot
 
     def remove_stream(self, stream_id: str) -> None:

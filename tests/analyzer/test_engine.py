@@ -29,7 +29,7 @@ from analyzer.datatypes import (
     WindowUpdate,
 )
 from analyzer.engine import Engine, FrameSlot
-from analyzer.errors import ConflictError, DetectorError, ScorerError, WeightsError
+from analyzer.errors import ConflictError, DetectorError, OverloadedError, ScorerError, WeightsError
 from analyzer.faces.detector import FaceDetector
 from analyzer.scorer import ClipScore, Scorer, ScorerInfo
 from tests.fakes import FakeScorer, ScriptedDetector, a_detection
@@ -208,6 +208,19 @@ def test_a_taken_name_is_refused(monitor: Monitor) -> None:
     monitor.engine.add_stream("cam")
     with pytest.raises(ConflictError, match="cam"):
         monitor.engine.add_stream("cam")
+
+
+def test_a_stream_whose_thread_cannot_start_is_refused_and_leaves_nothing(
+    monitor: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as context:
+        context.setattr(threading.Thread, "start", fail)
+        with pytest.raises(OverloadedError, match="'cam': can't start new thread"):
+            monitor.engine.add_stream("cam")
+    monitor.feed(monitor.engine.add_stream("cam"), "cam", 1)
 
 
 def test_a_removed_stream_ends_its_faces_and_its_name_is_free_at_once(monitor: Monitor) -> None:
