@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from analyzer.config import FACE_SIZE, IMAGENET_MEAN, IMAGENET_STD, NUM_FRAMES
 from analyzer.errors import WeightsError
+from analyzer.report import DEFAULT_AGGREGATE
 
 MAX_CARD_BYTES = 1 << 20
 """A card is a page of text; a larger file is something else."""
+MAX_DIGITS = 18
+"""Of one part of a version that are compared: a build date and time has 14, and Python refuses to read thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +75,8 @@ class WeightsCard:
     """As stored in the file; filled in when saved."""
     threshold: float = 0.5
     """Operating point on `fake_probability`."""
-    aggregate: str = "clip"
-    """Which rule makes one number of a whole video: the one that ranked better when evaluated."""
+    aggregate: str = DEFAULT_AGGREGATE
+    """Which rule (`analyzer.report.Aggregate`) makes one number of a whole video: what ranked better when evaluated."""
     measured: Mapping[str, Measured] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
     """What the network cannot do, one sentence each."""
@@ -166,7 +169,9 @@ class _Reader:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max  # neither NaN nor infinity, nor an integer that no float holds
 
 
 def _measured(value: object, origin: str) -> Measured:
@@ -218,4 +223,4 @@ def find_weights(folder: Path) -> Path | None:
 
 
 def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) if part.isdecimal() else 0 for part in text.split("."))
+    return tuple(int(part[:MAX_DIGITS]) if part.isdecimal() else 0 for part in text.split("."))

@@ -9,6 +9,7 @@ import pytest
 
 from analyzer.errors import WeightsError
 from analyzer.model.card import Measured, WeightsCard, card_path, default_weights_dir, find_weights, read_card
+from analyzer.report import DEFAULT_AGGREGATE, Aggregate
 
 CARD = WeightsCard(
     name="tiny",
@@ -38,6 +39,12 @@ def test_a_card_survives_its_json() -> None:
     assert WeightsCard.from_json(CARD.to_json()) == CARD
 
 
+def test_a_card_that_names_no_aggregate_gets_one_that_exists() -> None:
+    value = json.loads(CARD.to_json())
+    del value["aggregate"]
+    assert Aggregate(WeightsCard.from_json(json.dumps(value)).aggregate) is DEFAULT_AGGREGATE
+
+
 def test_unknown_fields_of_a_later_version_are_ignored() -> None:
     value = json.loads(CARD.to_json()) | {"mood": "good"}
     assert WeightsCard.from_json(json.dumps(value)) == CARD
@@ -51,6 +58,7 @@ def test_unknown_fields_of_a_later_version_are_ignored() -> None:
         pytest.param({"threshold": "0.5"}, "'threshold'", id="text for number"),
         pytest.param({"threshold": True}, "'threshold'", id="boolean for number"),
         pytest.param({"threshold": float("nan")}, "'threshold'", id="nan"),
+        pytest.param({"threshold": 10**400}, "'threshold'", id="more than a float holds"),
         pytest.param({"trained_on": "everything"}, "'trained_on'", id="text for list"),
         pytest.param({"input": []}, "input", id="list for object"),
         pytest.param({"calibration": {"a": 1, "b": 0}}, "'c'", id="calibration without c"),
@@ -103,6 +111,12 @@ def test_of_several_weights_the_highest_version_is_used(tmp_path: Path) -> None:
     _put(tmp_path, "a", "0.9.0")
     newest = _put(tmp_path, "b", "0.10.0")
     _put(tmp_path, "c", "0.2")
+    assert find_weights(tmp_path) == newest
+
+
+def test_a_version_of_any_length_is_read(tmp_path: Path) -> None:
+    newest = _put(tmp_path, "a", "9" * 10_000)
+    _put(tmp_path, "b", "1.0")
     assert find_weights(tmp_path) == newest
 
 
