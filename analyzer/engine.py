@@ -29,7 +29,7 @@ __all__ = ["Engine", "EngineStats", "FrameSlot", "LatencyHistogram", "StreamStat
 logger = logging.getLogger(__name__)
 
 OFFLINE_FACES = 2
-"""Faces of an upload per job: live faces never wait longer than these take (some 40 ms on a CPU)."""
+"""Faces of an upload per `push` job: live faces wait no longer than these take (some 40 ms on a CPU)."""
 
 
 class Engine:
@@ -183,7 +183,7 @@ class Engine:
 
 
 class _OfflineScorer:
-    """A `Scorer` whose calls run on the model thread, a few faces at a time; the caller waits.
+    """A `Scorer` whose calls run on the model thread, `push` a few faces at a time; the caller waits.
 
     Raises `ScorerError` also when the engine stops meanwhile.
     """
@@ -214,7 +214,11 @@ class _OfflineScorer:
         self._batcher.submit(lambda scorer: scorer.forget(key)).result()
 
     def score_clip(self, crops: Sequence[Pixels], at_s: Sequence[float]) -> ClipScore | None:
-        """See `Scorer.score_clip`."""
+        """See `Scorer.score_clip`.
+
+        One job: on a CPU live faces wait some 300 ms for it. Videos need it once each, and only for weights whose card
+        says `evenly_spaced`.
+        """
         return self._batcher.submit(lambda scorer: scorer.score_clip(crops, at_s)).result()
 
     def close(self) -> None:
