@@ -21,7 +21,7 @@ from analyzer.training.synthesis import make_pseudo_fake
 @pytest.fixture(scope="session")
 def face() -> Pixels:
     """256 x 256 RGB with one face of about 110 pixels in its middle."""
-    return np.ascontiguousarray(astronaut()[0:256, 96:352])
+    return np.ascontiguousarray(astronaut()[0:256, 96:352])  # type: ignore[no-untyped-call]  # skimage ships no types
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import torch
 
 from analyzer.errors import ConfigError, WeightsError
 from analyzer.model.weights import load_weights
-from analyzer.training import train
+from analyzer.training import stages, train
 from analyzer.training.dataset import TrackCache
 from analyzer.training.samples import Mixture
 from analyzer.training.train import TrainOptions, run_training
@@ -71,14 +71,13 @@ def test_resuming_inside_a_stage_gives_what_one_run_gives(
         pass
 
     steps = 0
-    cosine = train.cosine
 
     def stop_at_third(share: float) -> float:
         nonlocal steps
         steps += 1
         if steps == 3:
             raise StoppedError
-        return cosine(share)
+        return stages.cosine(share)
 
     interrupted = replace(whole, output=options.output.parent / "interrupted")
     monkeypatch.setattr(train, "CHECKPOINT_S", 0.0)
