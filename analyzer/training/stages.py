@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from analyzer.errors import ConfigError
 from analyzer.model.network import DeepfakeNet, preprocess
 from analyzer.training.samples import Crops, ImageSamples, Windows
 
@@ -269,3 +270,14 @@ def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
     """Scale every group's learning rate from its own base."""
     for group in optimizer.param_groups:
         group["lr"] = group["base"] * factor
+
+
+def pick_device(name: str) -> torch.device:
+    """The device called auto, cpu or cuda. `ConfigError` for another name, or CUDA that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigError("device cuda was asked for, but torch sees none; use auto or cpu")
+    if name != "cpu" and not name.startswith("cuda"):
+        raise ConfigError(f"unknown device {name!r}: expected auto, cpu or cuda")
+    return torch.device(name)

@@ -1,7 +1,6 @@
 """Pseudo-fakes: real clips with a face pasted onto itself, so that only the traces of the pasting are new.
 
-The idea is that of self-blended images (Shiohara and Yamasaki, CVPR 2022), written anew from its description and
-stretched over time: parameters are drawn per clip, masks follow the face.
+The idea is that of self-blended images (Shiohara and Yamasaki, CVPR 2022), over time: one draw per clip, masks follow.
 
     F1  the whole face blended with a slightly transformed self        a good offline swap
     F2  eyes, nose and mouth warped anew in each frame                 frame-by-frame swaps

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -17,15 +16,17 @@ from typing import Any, Final
 import torch
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from analyzer.errors import ConfigError, WeightsError
+from analyzer.errors import ConfigError
 from analyzer.model.backbone import load_backbone_start
 from analyzer.model.card import CalibrationValues, Measured, WeightsCard
 from analyzer.model.network import DeepfakeNet
 from analyzer.model.weights import save_weights
+from analyzer.training.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint, save_checkpoint
 from analyzer.training.dataset import TrackCache
 from analyzer.training.manifest import Row, Shares, count_kinds, read_manifest, share_out
 from analyzer.training.measure import Bench, calibrate, measure
-from analyzer.training.samples import Found, ImageSamples, Material, Mixture, WindowSamples
+from analyzer.training.options import TrainOptions
+from analyzer.training.samples import Found, ImageSamples, Material, WindowSamples
 from analyzer.training.stages import (
     Average,
     Budget,
@@ -36,8 +37,11 @@ from analyzer.training.stages import (
     encode_all,
     freeze,
     loader,
+    pick_device,
     set_rate,
 )
+
+__all__ = ["TrainOptions", "run_training"]
 
 SHARE_A: Final = 0.55
 """Of the time goes to single faces, ..."""
@@ -47,49 +51,6 @@ SHARE_B: Final = 0.12
 """... to training on them; the rest is for calibration and measuring."""
 ENDLESS: Final = 10_000_000
 CHECKPOINT_S: Final = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class TrainOptions:
-    """What `deepfake-monitor train` can be told."""
-
-    manifest: Path
-    """Which files to learn from; see `analyzer.training.manifest`."""
-    output: Path
-    """Folder of this run: checkpoint, metrics.jsonl, the kept faces and the weights."""
-    init: Path | None = None
-    """Start weights of the backbone: the state of torchvision's `efficientnet_b0().features`. None: random."""
-    init_stages: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
-    """Which stages are started from it."""
-    minutes: float = 60.0
-    seed: int = 0
-    device: str = "auto"
-    """auto, cpu or cuda."""
-    split: str | None = None
-    """Only rows of this split; None takes "train" where the manifest has it, otherwise every row."""
-    cache: Path | None = None
-    """Where the cut-out faces are kept; None: `output`/faces."""
-    name: str = "deepfake-monitor-custom"
-    """File name of the weights, without suffix."""
-    version: str = "0.1"
-    mixture: Mixture = field(default_factory=lambda: Mixture(real_fakes=0.3))
-    placed: Mapping[str, str] = field(default_factory=dict)
-    """Groups put into "train", "dev" or "calibration" by hand; the others are shared out by their names."""
-    target_fpr: float = 0.05
-    """False-positive rate on real calibration clips at which 0.5 is set."""
-    workers: int = 2
-    batch: int = 8
-    """Clips or pictures per step of stage A (each gives 4 crops)."""
-    rate_backbone: float = 3e-5
-    rate_head: float = 3e-4
-    steps: int | None = None
-    """Steps of either stage instead of minutes: the run is then the same to the bit."""
-    max_windows: int = 3000
-    """Encoded windows kept for stage B, 200 KB of memory each."""
-    stages: str = "ABC"
-    """Which stages to run; "A" alone measures single faces."""
-    resume: bool = True
-    quiet: bool = False
 
 
 def run_training(options: TrainOptions) -> Path:
@@ -109,7 +70,7 @@ class _Run:
         if options.minutes <= 0 or options.batch < 1 or options.workers < 0:
             raise ConfigError("minutes and batch must be above 0, workers 0 or more")
         options.output.mkdir(parents=True, exist_ok=True)
-        self.device = _device(options.device)
+        self.device = pick_device(options.device)
         torch.manual_seed(options.seed)
         self.net = DeepfakeNet()
         self.started: Sequence[int] = ()
@@ -121,6 +82,8 @@ class _Run:
         self.average = Average(self.net)
         self.parts = self._parts()
         self.material = Material(self.parts["train"])
+        if "C" in options.stages:
+            self._held_out()  # before an hour of work, not after it
         self.state: dict[str, Any] = {"stage": "A", "step": 0, "spent_s": 0.0}
         self.optimizer_state: dict[str, Any] | None = None
         self._load_checkpoint()
@@ -137,7 +100,7 @@ class _Run:
             self._next_stage("C")
         figures: dict[str, float] = {}
         if "C" in options.stages:
-            values = calibrate(self.net, self.parts["calibration"] or self.parts["dev"], options.target_fpr, bench)
+            values = calibrate(self.net, self._held_out(), options.target_fpr, bench)
         if self.parts["dev"]:
             figures = measure(self.net, self.parts["dev"], values, bench)
         self._log({"stage": "C", "a": values.a, "b": values.b, "c": values.c, **figures})
@@ -154,6 +117,17 @@ class _Run:
             self._log({"stage": "faces", "file": failure.file, "left out": failure.reason})
         shared = share_out(rows, options.seed, Shares(placed=options.placed))
         return {name: cache.load(part) for name, part in shared.items()}
+
+    def _held_out(self) -> list[Found]:
+        """What to calibrate on: the calibration part, or dev where that has no real face."""
+        for part in (self.parts["calibration"], self.parts["dev"]):
+            if any(not row.fake for row, _ in part):
+                return part
+        groups = len({row.group for part in self.parts.values() for row, _ in part})
+        raise ConfigError(
+            f"nothing real to calibrate on: of {groups} groups none with a real face was held out. Give files that do "
+            "not belong together groups of their own, add some, or try another seed"
+        )
 
     def _stage_a(self) -> None:
         options = self.options
@@ -276,38 +250,24 @@ class _Run:
         self.state, self.optimizer_state = {"stage": stage, "step": 0, "spent_s": 0.0}, None
         self._save_checkpoint(None)
 
-    def _fingerprint(self) -> str:
-        options = self.options
-        return repr((options.seed, options.mixture, options.batch, options.init_stages, sorted(options.placed.items())))
-
     def _save_checkpoint(self, optimizer: torch.optim.Optimizer | None) -> None:
-        path = self.options.output / "checkpoint.pt"
-        part = path.with_suffix(".part")
-        torch.save(
-            {
-                "state": self.state,
-                "options": self._fingerprint(),
-                "net": self.net.state_dict(),
-                "average": self.average.net.state_dict(),
-                "optimizer": None if optimizer is None else optimizer.state_dict(),
-            },
-            part,
+        kept = Checkpoint(
+            state=self.state,
+            options=self.options.fingerprint(),
+            net=self.net.state_dict(),
+            average=self.average.net.state_dict(),
+            optimizer=None if optimizer is None else optimizer.state_dict(),
         )
-        part.replace(path)
+        save_checkpoint(self.options.output / CHECKPOINT, kept)
 
     def _load_checkpoint(self) -> None:
-        path = self.options.output / "checkpoint.pt"
+        path = self.options.output / CHECKPOINT
         if not self.options.resume or not path.exists():
             return
-        try:
-            saved = torch.load(path, map_location=self.device, weights_only=True)
-        except Exception as error:  # torch raises what pickle, zip and its own reader raise
-            raise WeightsError(f"{path}: cannot read the checkpoint ({error}); delete it to start anew") from error
-        if saved["options"] != self._fingerprint():
-            raise WeightsError(f"{path}: made with other options; delete it, or give another output folder")
-        self.net.load_state_dict(saved["net"])
-        self.average.net.load_state_dict(saved["average"])
-        self.state, self.optimizer_state = saved["state"], saved["optimizer"]
+        saved = load_checkpoint(path, self.device, self.options.fingerprint())
+        self.net.load_state_dict(saved.net)
+        self.average.net.load_state_dict(saved.average)
+        self.state, self.optimizer_state = saved.state, saved.optimizer
 
     def _log(self, values: Mapping[str, object]) -> None:
         with (self.options.output / "metrics.jsonl").open("a", encoding="utf-8") as file:
@@ -338,13 +298,3 @@ class _Run:
             seeds=(options.seed,),
             command=f"deepfake-monitor train {options.manifest.name} --minutes {options.minutes:g}",
         )
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError("device cuda was asked for, but torch sees none; use auto or cpu")
-    if name != "cpu" and not name.startswith("cuda"):
-        raise ConfigError(f"unknown device {name!r}: expected auto, cpu or cuda")
-    return torch.device(name)

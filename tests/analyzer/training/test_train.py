@@ -47,6 +47,13 @@ def test_a_run_ends_with_weights_that_load_and_a_card_with_figures(options: Trai
     assert {line["stage"] for line in metrics(options)} == {"A", "B", "C"}
 
 
+def test_a_run_by_minutes_ends_and_its_windows_are_made_by_workers(options: TrainOptions) -> None:
+    placed = {**{f"g{i}": "train" for i in range(6)}, "g2": "calibration"}
+    options = replace(options, steps=None, minutes=0.1, placed=placed, workers=1)
+    load_weights(run_training(options))
+    assert (metrics(options)[-1]["stage"], metrics(options)[0]["step"]) == ("C", 0)
+
+
 def single_faces(options: TrainOptions, steps: int) -> TrainOptions:
     """Stage A alone, with nothing held out to be measured on."""
     return replace(options, stages="A", steps=steps, placed={f"g{i}": "train" for i in range(6)})
@@ -113,6 +120,11 @@ def test_a_damaged_checkpoint_is_refused_with_what_to_do(options: TrainOptions) 
 def test_bad_options_are_refused(options: TrainOptions, change: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         run_training(replace(options, **change))  # type: ignore[arg-type]  # each row names its field
+
+
+def test_too_few_groups_to_hold_anything_out_are_refused_before_training(options: TrainOptions) -> None:
+    with pytest.raises(ConfigError, match="of 6 groups none with a real face was held out"):
+        run_training(replace(options, placed={f"g{i}": "train" for i in range(6)}))
 
 
 def test_missing_start_weights_are_refused(options: TrainOptions) -> None:
