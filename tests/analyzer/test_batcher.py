@@ -158,6 +158,16 @@ def _used(batcher: Batcher, clock: Clock, *keys: tuple[str, int]) -> None:
             pass
 
 
+def test_nothing_is_kept_of_faces_that_ended(batcher: Batcher, clock: Clock) -> None:
+    for face_id in range(100):
+        _used(batcher, clock, ("a", face_id))
+        batcher.end(FaceEnded(FaceKey("a", face_id)))
+        clock.now_s += 0.02
+        assert batcher.take(0) is not None
+    kept = (batcher._fit, batcher._unfit, batcher._ended, batcher._torn, batcher._taken)
+    assert [len(one) for one in kept] == [0] * 5
+
+
 def test_streams_take_turns_when_one_has_many_faces(batcher: Batcher, clock: Clock) -> None:
     for face_id in range(6):
         batcher.put(_crop("crowd", face_id, clock.now_s))

@@ -247,6 +247,66 @@ def test_face_ids_never_repeat_under_one_name(monitor: Monitor) -> None:
     assert ids == [1, 2, 3, 4, 5]
 
 
+class HeldDetector:
+    """Finds its face only once it is let go."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.release = threading.Event()
+
+    def detect(self, rgb: Pixels) -> list[Detection]:
+        self.entered.set()
+        assert self.release.wait(PATIENCE_S)
+        return [FACE]
+
+
+def test_a_stream_added_again_waits_for_the_end_of_the_one_before() -> None:
+    held = HeldDetector()
+    detectors: Iterator[FaceDetector] = iter([held, ScriptedDetector(lambda _: [FACE])])
+    monitor = Monitor(make_detector=lambda: next(detectors))
+    monitor.engine.start()
+    monitor.engine.add_stream("cam").put(_frame("cam", 0))
+    assert held.entered.wait(PATIENCE_S)
+    monitor.engine.remove_stream("cam")
+    monitor.engine.add_stream("cam").put(_frame("cam", 1))
+    threading.Event().wait(0.05)  # a thread that does not wait would be done by now
+    held.release.set()
+    monitor.listener.wait(lambda: len(monitor.listener.of(FrameFaces)) == 2)
+    seen = [
+        (event.frame_index, [crop.key.face_id for crop in event.crops]) for event in monitor.listener.of(FrameFaces)
+    ]
+    assert seen == [(0, [1]), (1, [2])]
+    monitor.engine.stop()
+
+
+def test_a_face_that_ends_while_the_stream_goes_on_is_told(monitor: Monitor) -> None:
+    slot = monitor.engine.add_stream("cam")
+    monitor.feed(slot, "cam", 2)
+    slot.put(replace(_frame("cam", 2), generation=1))
+    monitor.listener.wait(lambda: monitor.listener.of(FaceEnded) == [FaceEnded(FaceKey("cam", 1))])
+
+
+def test_counters_keep_what_ended_streams_have_counted(monitor: Monitor) -> None:
+    monitor.feed(monitor.engine.add_stream("cam"), "cam", 3)
+    monitor.engine.remove_stream("cam")
+    monitor.until(lambda: not any(thread.name == "vision-cam" for thread in threading.enumerate()))
+    monitor.engine.add_stream("other")
+    assert monitor.engine._retired == []
+    stats = monitor.engine.stats()
+    assert (stats.frames_received, stats.frames_taken, stats.faces) == (3, 3, 3)
+
+
+def test_a_stream_with_a_face_of_concern_is_looked_at_at_the_higher_rate() -> None:
+    engine = Engine(
+        make_scorer=FakeScorer,
+        make_detector=lambda: ScriptedDetector([]),
+        config=AnalyzerConfig(face_rate=5.0, face_rate_suspicious=10.0),
+        emit=lambda _: None,
+    )
+    engine._model.concerned_streams = frozenset({"door"})
+    assert [engine._ports.interval_s(name) for name in ("door", "hall")] == [0.1, 0.2]
+
+
 def test_many_streams_that_come_and_go_leave_nothing_behind(monitor: Monitor) -> None:
     for i in range(30):
         slot = monitor.engine.add_stream(f"cam-{i % 3}")

@@ -95,6 +95,7 @@ def test_a_stream_with_a_suspicious_face_is_looked_at_more_often_until_it_ends(b
     bench.wait(lambda: any(isinstance(event, Verdict) and event.filled == NUM_FRAMES for event in bench.events))
     bench.batcher.submit(lambda _: None).result(PATIENCE_S)  # the step after the one that told it
     assert bench.thread.concerned_streams == {"cam"}
+    assert bench.batcher._suspicious == {KEY}
     bench.batcher.end(FaceEnded(KEY))
     bench.wait(lambda: bench.events[-1] == FaceEnded(KEY))
     bench.batcher.submit(lambda _: None).result(PATIENCE_S)
@@ -112,6 +113,17 @@ def test_a_face_that_jumped_warms_up_again_for_it_may_be_somebody_else(bench: Be
     verdict = bench.events[-1]
     assert isinstance(verdict, Verdict)
     assert (verdict.state, verdict.fake_probability) == (VerdictState.WARMING_UP, None)
+
+
+def test_the_window_of_a_face_that_ended_is_freed() -> None:
+    scorer = FakeScorer(CONFIG)
+    bench = Bench(lambda: scorer)
+    bench.put(time.monotonic())
+    bench.batcher.end(FaceEnded(KEY))
+    bench.wait(lambda: FaceEnded(KEY) in bench.events)
+    assert scorer.windows == {}
+    assert scorer.forgotten == [KEY]
+    bench.close()
 
 
 class DeadScorer(FakeScorer):
@@ -136,6 +148,15 @@ def test_after_three_failures_in_a_row_the_thread_gives_up_and_says_why() -> Non
     assert all(scorer.closed for scorer in made)
     with pytest.raises(ScorerError):
         bench.batcher.submit(lambda _: None)
+    bench.close()
+
+
+def test_a_new_scorer_without_weights_ends_all_verdicts() -> None:
+    scorers: Iterator[Scorer] = iter([DeadScorer(CONFIG), FakeScorer(CONFIG, trained=False)])
+    bench = Bench(lambda: next(scorers))
+    bench.put(time.monotonic())
+    bench.put(time.monotonic())
+    bench.wait(lambda: [event.reason for event in bench.events if isinstance(event, Verdict)] == [NotScored.NO_WEIGHTS])
     bench.close()
 
 

@@ -5,8 +5,11 @@ import time
 
 import av
 
+from analyzer.batcher import Batcher
+from analyzer.config import AnalyzerConfig
 from analyzer.datatypes import Frame
-from analyzer.vision import FrameSlot
+from analyzer.vision import FrameSlot, VisionPorts, VisionThread
+from tests.fakes import ScriptedDetector
 
 
 def _frame(index: int) -> Frame:
@@ -58,3 +61,25 @@ def test_an_open_slot_says_so() -> None:
     slot = FrameSlot()
     assert not slot.wait_closed(0)
     assert not slot.closed
+
+
+def test_between_two_looks_the_thread_leaves_frames_to_be_replaced() -> None:
+    config = AnalyzerConfig()
+    looked = threading.Event()
+    ports = VisionPorts(
+        make_detector=lambda: ScriptedDetector([]),
+        config=config,
+        batcher=Batcher(config),
+        emit=lambda _: looked.set(),
+        interval_s=lambda _: 1e6,
+    )
+    thread = VisionThread("cam", ports)
+    thread.start()
+    thread.slot.put(_frame(0))
+    assert looked.wait(30)
+    for index in range(1, 100):
+        thread.slot.put(_frame(index))
+        threading.Event().wait(0.001)  # a thread that does not wait its turn would take it
+    thread.slot.close()
+    thread.join()
+    assert (thread.stats.received, thread.stats.taken, thread.stats.replaced) == (100, 1, 98)
