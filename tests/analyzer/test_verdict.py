@@ -134,8 +134,11 @@ def test_an_alert_is_cleared_after_low_scores_have_lasted(policy: VerdictPolicy)
     assert _states(told)[-1] is VerdictState.CLEAR
 
 
-def test_a_value_that_swings_around_a_threshold_changes_state_once(policy: VerdictPolicy) -> None:
-    told = _play(policy, lambda t: 0.04 * math.sin(7 * t), _warm_up(policy), seconds=60)
+@pytest.mark.parametrize("threshold", [0.40, 0.50])
+def test_a_value_that_swings_around_a_threshold_changes_state_once(policy: VerdictPolicy, threshold: float) -> None:
+    middle = math.log(threshold / (1 - threshold))
+    told = _play(policy, lambda t: middle + 0.3 * math.sin(2 * t), _warm_up(policy), seconds=60)
+    assert len(told) > 10, "it moves"
     assert len(_states(told)) <= 2
 
 
@@ -208,6 +211,14 @@ def test_a_short_blur_is_not_worth_a_word(policy: VerdictPolicy) -> None:
     assert policy.on_update(_update(start + 0.8, -2.0), start + 0.8) == []
 
 
+def test_two_short_blurs_do_not_add_up(policy: VerdictPolicy) -> None:
+    start = _warm_up(policy)
+    policy.on_update(_update(start, -2.0), start)
+    assert policy.on_unfit(_unfit(start + 0.2)) == []
+    assert policy.on_update(_update(start + 0.4, -2.0), start + 0.4) == []
+    assert policy.on_unfit(_unfit(start + 0.8)) == []
+
+
 def test_a_face_that_stays_unfit_is_not_scored_and_says_why(policy: VerdictPolicy) -> None:
     start = _warm_up(policy)
     policy.on_update(_update(start, -2.0), start)
@@ -258,6 +269,24 @@ def test_an_alert_outlives_a_short_loss_and_is_dropped_after_a_long_one(policy: 
     assert isinstance(alert, Alert)
     assert not alert.raised
     assert policy.tick(last + 40) == []
+
+
+def test_an_alert_of_a_face_that_stays_unfit_is_dropped_too(policy: VerdictPolicy) -> None:
+    start = _warm_up(policy)
+    _play(policy, lambda _: 3.0, start, seconds=10)
+    told = [e for i in range(45) for e in policy.on_unfit(_unfit(start + 10 + i)) if isinstance(e, Alert)]
+    assert [(alert.raised, alert.at_s > start + 39) for alert in told] == [(False, True)]
+
+
+def test_an_alert_is_of_concern_until_it_is_cleared(policy: VerdictPolicy) -> None:
+    start = _warm_up(policy)
+    _play(policy, lambda _: 3.0, start, seconds=10)
+    told = _play(policy, lambda _: -8.0, start + 10, seconds=2.5)
+    assert _alerts(told) == []
+    assert told[-1][1].fake_probability is not None
+    assert told[-1][1].fake_probability < 0.3
+    assert set(_states(told)) == {VerdictState.ALERT}
+    assert policy.concerned == {KEY}
 
 
 def test_the_end_of_a_face_ends_its_alert(policy: VerdictPolicy) -> None:
