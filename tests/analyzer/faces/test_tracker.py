@@ -177,6 +177,37 @@ def test_a_jump_is_said_and_the_crop_goes_there_at_once() -> None:
     assert not face.jumped
 
 
+def _walk(tracker: Tracker, speed: float, until_x: float) -> float:
+    """A face of 100 px from x = 100 on, at 25 frames/s; the time of the last frame."""
+    at, x = 0.0, 100.0
+    while x <= until_x:
+        assert ids(tracker, [a_detection(x, 100, 100)], at) == [1]
+        at, x = at + 0.04, x + speed * 0.04
+    return at - 0.04
+
+
+def test_after_a_jump_the_old_speed_is_forgotten() -> None:
+    tracker = Tracker()
+    last = _walk(tracker, 600, 500)
+    (face,) = tracker.update([a_detection(440, 100, 100)], last + 0.04, SIZE)  # 68 px from where it was to be
+    assert face.jumped
+    (face,) = tracker.update([a_detection(440, 100, 100)], last + 0.08, SIZE)
+    assert face.smoothed.x == pytest.approx(440, abs=1e-6)
+
+
+def test_an_unseen_face_does_not_run_on_for_ever() -> None:
+    tracker = Tracker(max_gap_s=1.0)
+    last = _walk(tracker, 600, 400)
+    assert ids(tracker, [], last + 0.5) == []
+    assert ids(tracker, [a_detection(620, 100, 100)], last + 0.9) == [1], "it stopped soon after"
+
+
+def test_a_face_that_walks_against_the_edge_is_looked_for_inside_the_picture() -> None:
+    tracker = Tracker(max_gap_s=1.0)
+    last = _walk(tracker, 600, 1200)
+    assert ids(tracker, [a_detection(1180, 100, 100)], last + 0.4) == [1]
+
+
 def test_a_sudden_change_of_size_is_a_jump() -> None:
     tracker = Tracker()
     for step in range(10):
