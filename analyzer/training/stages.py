@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -23,19 +24,6 @@ SMOOTHING: Final = 0.05
 """Label smoothing: 0 and 1 are taught as .025 and .975."""
 SEAM_WEIGHT: Final = 0.3
 EMA_DECAY: Final = 0.999
-
-
-class Progress(NamedTuple):
-    """What a stage tells after each step."""
-
-    stage: str
-    step: int
-    share: float
-    """Of the stage's budget, 0 to 1."""
-    values: dict[str, float]
-
-
-Report = Callable[[Progress], None]
 
 
 @dataclass(slots=True)
@@ -281,3 +269,11 @@ def pick_device(name: str) -> torch.device:
     if name != "cpu" and not name.startswith("cuda"):
         raise ConfigError(f"unknown device {name!r}: expected auto, cpu or cuda")
     return torch.device(name)
+
+
+def stage_bar(text: str, *, quiet: bool) -> Progress:
+    """A progress bar whose only task goes from 0 to 1."""
+    columns = (TextColumn(text), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
+    bar = Progress(*columns, disable=quiet)
+    bar.add_task(text, total=1.0)
+    return bar

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import TaskID
 
 from analyzer.errors import ConfigError
 from analyzer.model.backbone import load_backbone_start
@@ -39,6 +39,7 @@ from analyzer.training.stages import (
     loader,
     pick_device,
     set_rate,
+    stage_bar,
 )
 
 __all__ = ["TrainOptions", "run_training"]
@@ -99,10 +100,13 @@ class _Run:
             self._stage_b()
             self._next_stage("C")
         figures: dict[str, float] = {}
-        if "C" in options.stages:
-            values = calibrate(self.net, self._held_out(), options.target_fpr, bench)
-        if self.parts["dev"]:
-            figures = measure(self.net, self.parts["dev"], values, bench)
+        with stage_bar("C: calibration, figures", quiet=options.quiet) as bar:
+            if "C" in options.stages:
+                values = calibrate(self.net, self._held_out(), options.target_fpr, bench)
+            bar.update(TaskID(0), completed=0.5)
+            if self.parts["dev"]:
+                figures = measure(self.net, self.parts["dev"], values, bench)
+            bar.update(TaskID(0), completed=1.0)
         self._log({"stage": "C", "a": values.a, "b": values.b, "c": values.c, **figures})
         return self._write(values, figures)
 
@@ -140,7 +144,7 @@ class _Run:
         batches = loader(samples, options.batch, options.workers, start=self.state["step"])
         freeze(self.net, self.started)
         saved_at = time.monotonic()
-        with self._bar("A: single faces") as bar:
+        with stage_bar("A: single faces", quiet=options.quiet) as bar:
             for batch in batches:
                 step = self.state["step"]
                 share = budget.share(step)
@@ -168,6 +172,7 @@ class _Run:
                 if time.monotonic() - saved_at > CHECKPOINT_S:
                     self._save_checkpoint(optimizer)
                     saved_at = time.monotonic()
+            bar.update(TaskID(0), completed=1.0)
         self._save_checkpoint(optimizer)
         self.net.load_state_dict(self.average.net.state_dict())
 
@@ -180,7 +185,7 @@ class _Run:
         optimizer = stage.optimizer(self.net)
         generator = torch.Generator().manual_seed(options.seed)
         self.average = Average(self.net)
-        with self._bar("B: windows") as bar:
+        with stage_bar("B: windows", quiet=options.quiet) as bar:
             while True:
                 step = self.state["step"]
                 share = budget.share(step)
@@ -210,6 +215,7 @@ class _Run:
                             "right": float(right),
                         }
                     )
+            bar.update(TaskID(0), completed=1.0)
         self.net.load_state_dict(self.average.net.state_dict())
 
     def _encode(self) -> Encoded:
@@ -219,7 +225,7 @@ class _Run:
         limit = options.max_windows if options.steps is None else 2 * options.steps
         samples = WindowSamples(self.material, options.mixture, options.seed, ENDLESS)
         batches = loader(samples, 4, options.workers)
-        with self._bar("B: encoding windows") as bar:
+        with stage_bar("B: encoding windows", quiet=options.quiet) as bar:
 
             def enough(count: int) -> bool:
                 share = count / limit if options.steps is not None else max(count / limit, budget.share(0))
@@ -234,17 +240,6 @@ class _Run:
         budget = Budget(self.options.minutes * 60 * share, self.options.steps, self.state["spent_s"])
         budget.start()
         return budget
-
-    def _bar(self, text: str) -> Progress:
-        bar = Progress(
-            TextColumn(text),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TimeRemainingColumn(),
-            disable=self.options.quiet,
-        )
-        bar.add_task(text, total=1.0)
-        return bar
 
     def _next_stage(self, stage: str) -> None:
         self.state, self.optimizer_state = {"stage": stage, "step": 0, "spent_s": 0.0}, None
