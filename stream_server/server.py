@@ -6,7 +6,6 @@ import asyncio
 import errno
 import signal
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -63,10 +62,7 @@ def address_of(bound: socket.socket) -> str:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, that says when it is ready, and that a signal only stops.
-
-    uvicorn itself raises the signal again afterwards, which would skip the end of our lifespan.
-    """
+    """uvicorn, that says when it is ready and leaves signals to `_Signals`."""
 
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -79,24 +75,57 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
+        # uvicorn's own would raise the signal again at the end, which would skip the end of our lifespan
+        yield
+
+
+class _Signals:
+    """What SIGINT and SIGTERM do, from the first part that is started to the last that is stopped.
+
+    During the start the first one cancels it; while serving they stop the server (a second one does not wait for open
+    requests); while the parts are being stopped they change nothing: that ends by itself.
+    """
+
+    def __init__(self, server: _Server) -> None:
+        self.interrupted = False
+        """Whether a signal came during the start."""
+        self._server = server
+        self._starting = asyncio.current_task()
+        self._serving = False
+
+    def on_signal(self, number: signal.Signals) -> None:
+        if self._serving:
+            self._server.handle_exit(number, None)
+        elif self._starting is not None:
+            self.interrupted = True
+            self._starting.cancel()
+            self._starting = None
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        signals = (signal.SIGINT, signal.SIGTERM)
-        for number in signals:
-            loop.add_signal_handler(number, self.handle_exit, number, None)
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        for number in numbers:
+            loop.add_signal_handler(number, self.on_signal, number)
         try:
             yield
         finally:
-            for number in signals:
+            for number in numbers:
                 loop.remove_signal_handler(number)
 
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        self._starting, self._serving = None, True
+        try:
+            yield
+        finally:
+            self._serving = False
 
-async def run(app: FastAPI, bound: socket.socket, on_ready: Callable[[], None], log_level: str = "info") -> None:
-    """Serve until SIGINT or SIGTERM (a second one does not wait for open requests), then stop every part.
 
-    The lifespan is run here rather than by uvicorn, so that its errors come out as they are.
+async def run(app: FastAPI, bound: socket.socket, on_ready: Callable[[], None], log_level: str = "info") -> bool:
+    """Serve until SIGINT or SIGTERM, then stop every part. False when one came before all had been started.
+
+    The lifespan is run here rather than by uvicorn, so that its errors come out as they are. Main thread only.
     """
     config = uvicorn.Config(
         app,
@@ -108,5 +137,15 @@ async def run(app: FastAPI, bound: socket.socket, on_ready: Callable[[], None], 
         timeout_graceful_shutdown=STOP_TIMEOUT_S,
         server_header=False,
     )
-    async with app.router.lifespan_context(app):
-        await _Server(config, on_ready).serve(sockets=[bound])
+    server = _Server(config, on_ready)
+    signals = _Signals(server)
+    with signals.installed():
+        try:
+            async with app.router.lifespan_context(app):
+                with signals.serving():
+                    await server.serve(sockets=[bound])
+        except asyncio.CancelledError:
+            if not signals.interrupted:
+                raise
+            return False
+    return True

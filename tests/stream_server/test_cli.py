@@ -16,7 +16,7 @@ import pytest
 from analyzer import errors
 from analyzer.model.card import WeightsCard
 from analyzer.model.weights import save_weights
-from stream_server import cli
+from stream_server import cli, commands
 from stream_server.exit_codes import Exit, exit_code_of
 from stream_server.server import listen
 from stream_server.settings import ServerSettings, Settings
@@ -81,7 +81,9 @@ def test_every_command_explains_itself(
 
 def test_every_command_and_exit_code_stands_in_the_docs() -> None:
     text = (ROOT / "docs" / "cli.md").read_text()
-    names = {info.name or (info.callback.__name__ if info.callback else "") for info in cli.app.registered_commands}
+    names = {
+        info.name or (info.callback.__name__ if info.callback else "") for info in commands.app.registered_commands
+    }
     assert names == {"serve", "score", "doctor", "train", "evaluate", "bench"}
     for name in names:
         assert f"## `deepfake-monitor {name}" in text
@@ -199,7 +201,7 @@ def test_ctrl_c_in_the_middle_is_exit_code_130(monkeypatch: pytest.MonkeyPatch) 
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "load_settings", interrupted)
+    monkeypatch.setattr(commands, "load_settings", interrupted)
     assert run(monkeypatch, "doctor") == Exit.INTERRUPTED
 
 
@@ -227,6 +229,45 @@ def test_serve_says_where_it_is_and_stops_cleanly(video: Path, weights: Path, nu
     assert process.returncode == Exit.OK, said
     assert "Traceback" not in said
     assert "stopped" in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_it_starts_ends_it_without_a_traceback(
+    weights: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """The first of its lines comes while the network is loaded and the demo is drawn."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "stream_server.cli", "serve", "--port", "0", "--demo", "--weights", str(weights)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        try:
+            assert process.stderr is not None
+            process.stderr.readline()
+            process.send_signal(number)
+            out, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == Exit.INTERRUPTED, said
+    assert "Traceback" not in said
+    assert out == ""
+    assert [path for path in tmp_path.rglob("*") if path.name.startswith(".")] == [], "no half-made clip stays"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_commands_are_loaded_is_no_traceback(number: signal.Signals) -> None:
+    """Loading them takes half a second, in which somebody may think again."""
+    code = (
+        "import os, sys, importlib.abc\n"
+        "class Interrupts(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        f"        if name == 'typer': os.kill(os.getpid(), {int(number)})\n"
+        "sys.meta_path.insert(0, Interrupts())\n"
+        "from stream_server.cli import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (Exit.INTERRUPTED, "interrupted\n")
 
 
 def test_every_error_of_ours_has_a_code_that_is_not_success() -> None:
