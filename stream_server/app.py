@@ -16,6 +16,7 @@ from analyzer.engine import Engine
 from analyzer.faces.detector import FaceDetector, YuNetDetector
 from analyzer.scorer import Scorer
 from stream_server.about import NAME, VERSION
+from stream_server.body_limit import BodyLimitMiddleware
 from stream_server.card_in_use import card_in_use
 from stream_server.clock import WallClock
 from stream_server.feed import Feed
@@ -70,6 +71,7 @@ def create_app(
     app.router.routes.extend([*live.live_routes(), *whip_routes, pages.docs_assets()])
     app.router.default = pages.Dashboard(pages.static_folder())
     add_error_handlers(app)
+    app.add_middleware(BodyLimitMiddleware)
     if settings.server.allowed_origins:
         app.add_middleware(
             CORSMiddleware,

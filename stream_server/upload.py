@@ -37,8 +37,8 @@ def check_upload_headers(request: Request, max_bytes: int) -> bytes:
     if not boundary:
         raise ApiError(400, "malformed_multipart", "the Content-Type has no multipart boundary")
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > max_bytes:
-        raise TooLargeError(f"the upload has {int(length)} bytes; at most {max_bytes} are taken")
+    if length.isdecimal() and int(length[:20]) > max_bytes:
+        raise TooLargeError(f"the upload has {int(length[:20])} bytes; at most {max_bytes} are taken")
     return boundary
 
 
