@@ -37,8 +37,11 @@ def test_frames_become_faces_warming_up_then_a_score() -> None:
         assert score["window"] == 16
         assert score["stream_fake_probability"] == score["fake_probability"]
         assert score["scored_at"] > score["face_at"] - 1
+        # the verdict is a message of its own, right after the score that it rests on
+        verdict = deliver_until(source, socket, lambda m: m["type"] == "verdict")
+        assert verdict["state"] not in {"warming up", "not scored"}
         hello = running.monitor.hub.hello()
-        assert hello.verdicts[0].state != "warming up"
+        assert hello.verdicts[0].state == verdict["state"]
         assert [s.state for s in hello.streams] == ["live"]
 
 
