@@ -19,7 +19,8 @@ from analyzer.errors import ConfigError
 from stream_server.about import VERSION
 from stream_server.cli_model import add_model_commands
 from stream_server.exit_codes import Exit
-from stream_server.settings import Settings, load_settings
+from stream_server.settings import Settings
+from stream_server.settings_layers import load_settings
 
 # Only light modules are imported above: `--help` must not wait for torch. Each command imports what it runs.
 

@@ -1,37 +1,28 @@
-"""What operators set: defaults < YAML file < environment < command line; read once, frozen.
+"""What operators set, with defaults and bounds; settings_layers.py reads them from file, environment, command line.
 
-`load_settings` is the only reader; the classes here are plain values that a test can make by hand. Everything that a
-setting means for the analyzer or for the sources leaves this module as a frozen dataclass of those packages.
+The classes here are plain frozen values that a test can make by hand. Everything that a setting means for the analyzer
+or for the sources leaves this module as a frozen dataclass of those packages.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    SettingsError,
 )
 
 from analyzer.config import AnalyzerConfig
-from analyzer.errors import ConfigError
 from stream_server.streams import StreamSettings
 
 ENV_PREFIX = "DEEPFAKE_MONITOR_"
 STREAM_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-
-_SHOWN_CHARACTERS = 80  # of a wrong value in an error message
-_CREDENTIALS = re.compile(r"://[^/\s@]*@")
 
 
 def _network(text: str) -> str:
@@ -45,8 +36,18 @@ def _origin(text: str) -> str:
     return text.lower()
 
 
+def _ice_url(text: str) -> str:
+    # judged here: aiortc would find it out with the first publisher, and blame the publisher's offer
+    if not re.fullmatch(
+        r"(stuns?:[\w.-]+(:\d{1,5})?|turns?:[\w.-]+(:\d{1,5})?(\?transport=(udp|tcp))?)", text, re.ASCII
+    ):
+        raise ValueError("expected stun:HOST:PORT, or turn:HOST:PORT with or without ?transport=tcp; no `//`")
+    return text
+
+
 Network = Annotated[str, AfterValidator(_network)]
 Origin = Annotated[str, AfterValidator(_origin)]
+IceUrl = Annotated[str, AfterValidator(_ice_url)]
 StreamId = Annotated[str, Field(pattern=STREAM_ID_PATTERN)]
 
 
@@ -150,9 +151,15 @@ class SourceSettings(Section):
 class IceServer(Section):
     """One STUN or TURN server."""
 
-    urls: tuple[str, ...] = Field(min_length=1, description="`stun:` or `turn:` addresses.")
+    urls: tuple[IceUrl, ...] = Field(min_length=1, description="`stun:` or `turn:` addresses.")
     username: str | None = Field(None, description="TURN user.")
     credential: str | None = Field(None, repr=False, description="TURN password; browsers get it.")
+
+    @model_validator(mode="after")
+    def _turn_has_a_password(self) -> IceServer:
+        if any(url.startswith("turn") for url in self.urls) and (self.username is None or self.credential is None):
+            raise ValueError("expected username and credential for a turn: server")
+        return self
 
 
 class WebRTCSettings(Section):
@@ -166,6 +173,21 @@ class WebRTCSettings(Section):
     no_frame_timeout_s: float = Field(
         3.0, gt=0, le=300, description="A peer without a picture for this long is `stalled`."
     )
+    connect_timeout_s: float = Field(
+        15.0, gt=0, le=300, description="A peer that is not connected by then is given up; its id is free again."
+    )
+    ended_after_s: float = Field(
+        15.0, gt=0, le=3600, description="A peer without a picture for this long is gone; its id is free again."
+    )
+    start_bitrate_kbps: int | None = Field(
+        1000, ge=30, le=100_000, description="Where Chromium starts to send; null leaves it to the browser."
+    )
+
+    @model_validator(mode="after")
+    def _stalls_before_it_ends(self) -> WebRTCSettings:
+        if self.no_frame_timeout_s > self.ended_after_s:
+            raise ValueError("expected no_frame_timeout_s <= ended_after_s")
+        return self
 
 
 class StreamEntry(Section):
@@ -206,7 +228,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what is handed in: `load_settings` merges the sources, and so can say which one was wrong."""
+        """Only what is handed in: settings_layers.py merges the sources, and so can say which one was wrong."""
         del cls, settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
 
@@ -217,88 +239,3 @@ class Settings(BaseSettings):
             entries = {name: {"url": v} if isinstance(v, str) else v for name, v in values["streams"].items()}
             return {**values, "streams": entries}
         return values
-
-
-def load_settings(config: Path | None = None, command_line: Mapping[str, Any] | None = None) -> Settings:
-    """Read the YAML file `config` (if any), the environment and `command_line` (nested like the file); the later wins.
-
-    Raises `ConfigError` that names where a wrong value came from, its key, what was expected and what came, but never a
-    password.
-    """
-    layers = [
-        (f"settings file {config}", _read_yaml(config) if config else {}),
-        ("environment", _read_environment()),
-        ("command line", dict(command_line or {})),
-    ]
-    merged: dict[str, Any] = {}
-    for _, layer in layers:
-        merged = _merge(merged, layer)
-    try:
-        return Settings(**merged)
-    except ValidationError as error:
-        raise ConfigError("\n".join(_explain(e, layers) for e in error.errors())) from None
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"settings file {path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"settings file {path}: cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        # The text of the error quotes the file, and the file may hold passwords: say only where.
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        problem = getattr(error, "problem", None) or "the text cannot be parsed"
-        raise ConfigError(f"settings file {path}: {where}expected YAML, got: {problem}") from None
-    if data is None:
-        return {}
-    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
-        raise ConfigError(f"settings file {path}: expected a mapping of setting names, got {type(data).__name__}")
-    return {key: value for key, value in data.items() if value is not None}  # `server:` alone sets nothing
-
-
-def _read_environment() -> dict[str, Any]:
-    known = set(Settings.model_fields)
-    for name in os.environ:
-        if name.upper().startswith(ENV_PREFIX) and name[len(ENV_PREFIX) :].lower().split("__")[0] not in known:
-            raise ConfigError(f"environment: {name}: expected {ENV_PREFIX} and one of {', '.join(sorted(known))}")
-    try:
-        return EnvSettingsSource(Settings)()
-    except SettingsError as error:
-        # pydantic-settings names the field but not the variable; the value may hold a password
-        field = re.search(r'field "(\w+)"', str(error))
-        name = f"{ENV_PREFIX}{field[1].upper()}" if field else ENV_PREFIX
-        raise ConfigError(f'environment: {name}: expected JSON such as ["a", "b"] for a list or mapping') from None
-
-
-def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(under)
-    for key, value in over.items():
-        below = merged.get(key)
-        merged[key] = _merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-    return merged
-
-
-def _explain(error: Any, layers: list[tuple[str, dict[str, Any]]]) -> str:
-    """One line for one pydantic error: where it came from, the key, what was expected, what came."""
-    location = [str(part) for part in error["loc"]]
-    origin = next((name for name, layer in reversed(layers) if _holds(layer, location)), "settings")
-    key = ".".join(part for part in location if part != "[key]")
-    if origin == "environment":
-        key = ENV_PREFIX + "__".join(location).upper()
-    if error["type"] == "extra_forbidden":
-        return f"{origin}: {key}: unknown setting; docs/settings.md lists all of them"
-    secret = "credential" in key or error["type"] == "missing" or isinstance(error["input"], Mapping | BaseModel)
-    got = "" if secret else f", got {_CREDENTIALS.sub('://***@', repr(error['input']))[:_SHOWN_CHARACTERS]}"
-    return f"{origin}: {key}: expected: {error['msg'].removeprefix('Value error, ').removeprefix('expected ')}{got}"
-
-
-def _holds(layer: Any, location: list[str]) -> bool:
-    for part in location:
-        if isinstance(layer, Mapping) and part in layer:
-            layer = layer[part]
-        elif isinstance(layer, Mapping):
-            return False
-    return True

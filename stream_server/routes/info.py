@@ -91,7 +91,7 @@ class IceServerInfo(BaseModel):
 
     urls: list[str]
     username: str | None = None
-    credential: str | None = None
+    credential: str | None = Field(None, repr=False)
 
 
 class IceServers(BaseModel):

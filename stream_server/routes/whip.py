@@ -79,7 +79,13 @@ class WhipConfig:
         webrtc = settings.webrtc
         servers = tuple(IceServerConfig(s.urls, s.username, s.credential) for s in webrtc.ice_servers)
         return cls(
-            webrtc=WebRTCConfig(ice_servers=servers, stalled_after_s=webrtc.no_frame_timeout_s),
+            webrtc=WebRTCConfig(
+                ice_servers=servers,
+                connect_timeout_s=webrtc.connect_timeout_s,
+                stalled_after_s=webrtc.no_frame_timeout_s,
+                ended_after_s=webrtc.ended_after_s,
+                start_bitrate_kbps=webrtc.start_bitrate_kbps,
+            ),
             max_peers=webrtc.max_peers,
             whip_ids=frozenset(webrtc.whip_ids) or None,
         )

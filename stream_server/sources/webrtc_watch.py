@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stream_server.sources.base import StreamState
 
@@ -14,7 +14,7 @@ class IceServerConfig:
     urls: tuple[str, ...]
     """`stun:host:port`, `turn:host:port?transport=udp` ..."""
     username: str | None = None
-    credential: str | None = None
+    credential: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

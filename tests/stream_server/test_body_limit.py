@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import httpx
+import httpx2
 import pytest
 
 from stream_server.body_limit import MAX_BODY
@@ -17,7 +17,7 @@ def idle() -> Iterator[Running]:
         yield running
 
 
-def refused(answer: httpx.Response) -> None:
+def refused(answer: httpx2.Response) -> None:
     assert answer.status_code == 413
     assert answer.json()["error"]["code"] == "too_large"
     assert str(MAX_BODY) in answer.json()["error"]["message"]

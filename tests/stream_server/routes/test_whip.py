@@ -91,12 +91,18 @@ async def test_ice_servers_are_told_in_link_headers() -> None:
 
 async def test_settings_become_the_config() -> None:
     webrtc = WebRTCSettings(
-        ice_servers=(IceServer(urls=("stun:s:1",)),), max_peers=3, whip_ids=("door",), no_frame_timeout_s=7
+        ice_servers=(IceServer(urls=("stun:s:1",)),),
+        max_peers=3,
+        whip_ids=("door",),
+        no_frame_timeout_s=7,
+        connect_timeout_s=20,
+        ended_after_s=30,
+        start_bitrate_kbps=None,
     )
     config = WhipConfig.of(Settings(webrtc=webrtc))
-    assert config.webrtc.ice_servers == (IceServerConfig(("stun:s:1",)),)
+    assert config.webrtc == WebRTCConfig((IceServerConfig(("stun:s:1",)),), 20, 7, 30, None)
     assert config.whip_ids == frozenset({"door"})
-    assert (config.max_peers, config.webrtc.stalled_after_s) == (3, 7.0)
+    assert config.max_peers == 3
     assert WhipConfig.of(Settings()).whip_ids is None
 
 
