@@ -12,6 +12,8 @@ SPEED_UP_PER_S = 0.05
 """Share of the full rate that comes back per quiet second: 20 s from nothing to all."""
 LATE_SHARE = 0.5
 """A crop older than this share of `max_staleness_s` when its turn comes means falling behind."""
+OVERLOAD_LASTS_S = 5.0
+"""Nothing more to give up and behind within this time: there is no room for another stream."""
 
 
 class LoadControl:
@@ -23,6 +25,7 @@ class LoadControl:
     def __init__(self, config: AnalyzerConfig) -> None:
         self.share = 1.0
         """Of the wanted face rates, 0 to 1."""
+        self._lowest = config.face_rate_min / config.face_rate
         self._late_s = config.max_staleness_s * LATE_SHARE
         self._floor = min(config.face_rate_min / max(config.face_rate, config.face_rate_suspicious), 1.0)
         self._told_s: float | None = None
@@ -41,6 +44,10 @@ class LoadControl:
                 self.share = max(self.share * SLOW_DOWN, self._floor)
         else:
             self.share = min(self.share + SPEED_UP_PER_S * elapsed_s, 1.0)
+
+    def overloaded(self, now_s: float) -> bool:
+        """Whether the scorer fell behind just now although ordinary faces come at their lowest rate already."""
+        return self.share <= self._lowest and now_s - self._slowed_s < OVERLOAD_LASTS_S
 
 
 def interval_s(config: AnalyzerConfig, share: float, *, suspicious: bool) -> float:

@@ -210,6 +210,15 @@ def test_a_taken_name_is_refused(monitor: Monitor) -> None:
         monitor.engine.add_stream("cam")
 
 
+def test_a_scorer_that_cannot_keep_up_takes_no_more_streams(monitor: Monitor) -> None:
+    monitor.engine.add_stream("a")
+    monitor.engine._load.on_batch(time.monotonic(), 0.0, dropped=True)
+    with pytest.raises(OverloadedError, match="cannot keep up with the 1 streams"):
+        monitor.engine.add_stream("b")
+    monitor.engine.remove_stream("a")
+    monitor.engine.add_stream("b")
+
+
 def test_a_stream_whose_thread_cannot_start_is_refused_and_leaves_nothing(
     monitor: Monitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

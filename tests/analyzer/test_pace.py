@@ -54,6 +54,19 @@ def test_the_share_comes_back_slowly_and_never_exceeds_one() -> None:
     assert load.share == 1.0
 
 
+def test_overload_is_being_behind_at_the_lowest_rate_and_passes() -> None:
+    load = LoadControl(CONFIG)
+    assert not load.overloaded(0.0)
+    behind = []
+    for i in range(60):
+        load.on_batch(i * 0.1, i * 0.1 - 0.4, dropped=False)
+        behind.append(load.overloaded(i * 0.1))
+    # 6/s fall to 2/s in five steps of half a second
+    assert behind.index(True) == 20
+    assert all(behind[20:])
+    assert not load.overloaded(5.9 + 5.0), "what was long ago refuses nobody, even when no batch came since"
+
+
 def test_an_operator_who_asks_for_less_than_the_minimum_gets_no_more_under_load() -> None:
     config = AnalyzerConfig(face_rate=1.0, face_rate_suspicious=1.0, face_rate_min=2.0)
     load = LoadControl(config)
