@@ -18,6 +18,19 @@ export class AddCameraDialog extends HTMLElement {
     placeholder: "rtsp://user:password@192.0.2.10/stream1",
     "data-testid": "camera-url",
   });
+  #transport = h(
+    "select",
+    { name: "transport", "data-testid": "camera-transport" },
+    h("option", { value: "" }, "As the server is set up"),
+    h("option", { value: "tcp" }, "TCP: complete pictures"),
+    h("option", { value: "udp" }, "UDP: lost packets damage pictures"),
+  );
+  #advanced = h(
+    "details",
+    { class: "advanced", "data-testid": "camera-advanced" },
+    h("summary", {}, "Advanced"),
+    field("RTSP transport", this.#transport, "Try the other one when the camera answers but sends no picture."),
+  );
   #error = errorLine("camera-error");
   #submit = h("button", { type: "submit", class: "primary", "data-testid": "camera-submit" }, "Add camera");
   #dialog;
@@ -31,6 +44,7 @@ export class AddCameraDialog extends HTMLElement {
       { onsubmit: (/** @type {SubmitEvent} */ event) => void this.#onSubmit(event) },
       field("Address", this.#url, "RTSP, RTSPS, RTMP, HTTP or HLS. A password in it is masked wherever the address is shown."),
       field("Name", this.#id, STREAM_ID_HELP),
+      this.#advanced,
       this.#error.element,
       h("div", { class: "dialog-actions" }, h("button", { type: "button", onclick: () => this.#dialog.close() }, "Cancel"), this.#submit),
     );
@@ -41,6 +55,8 @@ export class AddCameraDialog extends HTMLElement {
   open() {
     this.#error.show("");
     this.#url.value = "";
+    this.#transport.value = "";
+    this.#advanced.open = false;
     this.#id.value = freeStreamId("camera", this.#store.streamIds());
     this.#dialog.showModal();
     this.#url.focus();
@@ -53,7 +69,7 @@ export class AddCameraDialog extends HTMLElement {
     this.#submit.disabled = true;
     setText(this.#submit, "Adding…");
     try {
-      await addStream(this.#id.value.trim(), this.#url.value.trim());
+      await addStream(this.#id.value.trim(), this.#url.value.trim(), asTransport(this.#transport.value));
       this.#dialog.close();
       location.hash = "#live";
     } catch (error) {
@@ -63,6 +79,11 @@ export class AddCameraDialog extends HTMLElement {
       setText(this.#submit, "Add camera");
     }
   }
+}
+
+/** @param {string} value of the select; "" leaves it to the server */
+function asTransport(value) {
+  return value === "tcp" || value === "udp" ? value : null;
 }
 
 customElements.define("add-camera-dialog", AddCameraDialog);

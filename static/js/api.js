@@ -52,10 +52,11 @@ export async function request(path, init) {
 /**
  * @param {string} id
  * @param {string} url
+ * @param {"tcp" | "udp" | null} transport of RTSP; null leaves it to the server's settings
  * @returns {Promise<StreamMessage>}
  */
-export async function addStream(id, url) {
-  const body = JSON.stringify({ id, url });
+export async function addStream(id, url, transport = null) {
+  const body = JSON.stringify({ id, url, transport });
   return (await request("/api/streams", { method: "POST", headers: { "content-type": "application/json" }, body })).json();
 }
 

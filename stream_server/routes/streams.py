@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import cv2
 import numpy as np
@@ -47,6 +47,9 @@ class NewStream(BaseModel):
         description="`rtsp`, `rtsps`, `rtmp`, `http` or `https`; files only below configured folders.",
         examples=["rtsp://user:password@192.0.2.10/stream1"],
     )
+    transport: Literal["tcp", "udp"] | None = Field(
+        None, description="How RTSP media travels; null for `sources.rtsp_transport`. Other addresses ignore it."
+    )
 
 
 class StreamList(BaseModel):
@@ -89,7 +92,7 @@ async def list_streams(monitor: TheMonitor) -> StreamList:
 )
 async def add_stream(new: NewStream, monitor: TheMonitor, response: Response) -> StreamMessage:
     """Open a camera, an HTTP stream, or a file below a configured folder; it reconnects by itself until removed."""
-    info = monitor.registry.add_url(new.id, new.url, trusted=False)
+    info = monitor.registry.add_url(new.id, new.url, trusted=False, transport=new.transport)
     response.headers["Location"] = f"/api/streams/{new.id}"
     return stream_message(info, monitor.clock.now())
 

@@ -52,6 +52,24 @@ def test_adding_a_camera_shows_the_servers_objection_word_for_word(browser: Brow
         expect(card(page, "front-door").get_by_test_id("stream-state")).to_have_text("Live")
 
 
+def test_the_transport_of_a_camera_can_be_chosen(browser: Browser) -> None:
+    with ScriptedServer("empty") as server, WatchedPage(browser, server.url) as opened:
+        page = opened.page
+        for name, choose, sent in [("plain", None, None), ("lossy", "udp", "udp"), ("plain-again", None, None)]:
+            page.get_by_test_id("add-camera").first.click()
+            page.get_by_test_id("camera-url").fill("rtsp://192.0.2.1/")
+            page.get_by_test_id("camera-id").fill(name)
+            if choose is not None:
+                page.get_by_test_id("camera-advanced").get_by_text("Advanced").click()
+                page.get_by_test_id("camera-transport").select_option(choose)
+                expect_accessible(page)
+                opened.screenshot("dashboard-add-camera-advanced.png")
+            with page.expect_request("**/api/streams") as request:
+                page.get_by_test_id("camera-submit").click()
+            assert request.value.post_data_json == {"id": name, "url": "rtsp://192.0.2.1/", "transport": sent}
+            expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 def test_a_name_that_the_server_would_refuse_is_not_sent(browser: Browser) -> None:
     with ScriptedServer("empty") as server, WatchedPage(browser, server.url) as opened:
         page = opened.page

@@ -13,6 +13,7 @@ from stream_server.messages import FaceBox, FacesMessage, Quality, ScoreMessage
 from stream_server.routes import streams
 from stream_server.routes.streams import draw_boxes
 from stream_server.settings import Settings, SourceSettings
+from stream_server.sources.rtsp import RTSPSource
 from tests.stream_server.app_of import QUICK, Running, deliver_until, running_app, wait_for
 
 
@@ -36,6 +37,25 @@ def test_a_stream_can_be_added_listed_seen_and_removed() -> None:
         gone = client.delete("/api/streams/door")
         assert (gone.status_code, gone.content) == (204, b"")
         assert client.get("/api/streams").json() == {"items": []}
+
+
+def test_the_transport_can_be_chosen_as_in_the_settings_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[str] = []
+    made = RTSPSource.__init__
+
+    def watched(self: RTSPSource, *arguments: Any, **named: Any) -> None:
+        chosen.append(named["transport"])
+        made(self, *arguments, **named)
+
+    monkeypatch.setattr(RTSPSource, "__init__", watched)
+    with running_app(Settings(sources=SourceSettings(rtsp_transport="udp"))) as running:
+        for transport in (None, "tcp", "udp"):
+            new = {"id": f"over-{transport}", "url": "rtsp://127.0.0.1:1/x", "transport": transport}
+            assert running.client.post("/api/streams", json=new).status_code == 201
+        wrong = running.client.post("/api/streams", json={**new, "id": "x", "transport": "carrier pigeon"})
+    assert chosen == ["udp", "tcp", "udp"]
+    assert wrong.status_code == 422
+    assert "transport" in wrong.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
