@@ -16,6 +16,7 @@ from typing import Final
 
 import psutil
 
+from analyzer.errors import OverloadedError
 from stream_server.demo import ClipPlan, render_real
 from tests.cameras import Camera, encode_clip
 from tests.monitor_process import MonitorProcess, Watched
@@ -78,10 +79,10 @@ def cameras(folder: Path, count: int, width: int = 1280, height: int = 720, fps:
 def watching(monitor: MonitorProcess, urls: list[str]) -> Iterator[None]:
     """Let the monitor watch these addresses for as long as the block runs."""
     names = [f"camera{index}" for index in range(len(urls))]
-    for name, url in zip(names, urls, strict=True):
-        monitor.add_stream(name, url)
-        time.sleep(0.05)  # so that the cameras' key frames and loops do not come at once
     try:
+        for name, url in zip(names, urls, strict=True):
+            monitor.add_stream(name, url)
+            time.sleep(0.05)  # so that the cameras' key frames and loops do not come at once
         yield
     finally:
         for name in names:
@@ -89,14 +90,18 @@ def watching(monitor: MonitorProcess, urls: list[str]) -> Iterator[None]:
 
 
 def attempt(monitor: MonitorProcess, feed: Feed, streams: int, seconds: float, limit_ms: float) -> Attempt:
-    """Try one number of streams."""
-    with feed(monitor, streams):
-        if not monitor.wait_scored(streams):
-            return Attempt(streams, False, 0.0, float("inf"), float("inf"), 0.0, 0.0, monitor.rss_mb())
-        time.sleep(SETTLE_S)
-        psutil.cpu_percent()
-        watched = monitor.watch(seconds)
-        busy = psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1)
+    """Try one number of streams; a monitor that refuses some of them does not hold them."""
+    failed = Attempt(streams, False, 0.0, float("inf"), float("inf"), 0.0, 0.0, 0.0)
+    try:
+        with feed(monitor, streams):
+            if not monitor.wait_scored(streams):
+                return failed
+            time.sleep(SETTLE_S)
+            psutil.cpu_percent()
+            watched = monitor.watch(seconds)
+            busy = psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1)
+    except OverloadedError:
+        return failed
     return _judge(watched, streams, busy, limit_ms)
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from analyzer.errors import DeepfakeMonitorError
+from analyzer.errors import OverloadedError
 from benchmarks.senders import FPS
 from benchmarks.streams import Attempt, StreamsHeld, search
 from tests.monitor_process import MonitorProcess
@@ -27,7 +27,7 @@ def webcams(monitor: MonitorProcess, count: int) -> Iterator[None]:
         try:
             said = process.stdout.readline()
             if not said.startswith("READY"):
-                raise DeepfakeMonitorError(f"the webcams could not all be published; they said {said!r}")
+                raise OverloadedError(f"the webcams could not all be published; they said {said!r}")
             yield
         finally:
             process.stdin.close()

@@ -21,7 +21,7 @@ import psutil
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from analyzer.errors import ScorerError
+from analyzer.errors import OverloadedError, ScorerError
 
 START_S: Final = 90.0
 """Loading torch on a busy machine takes half a minute at worst."""
@@ -130,8 +130,13 @@ class MonitorProcess:
         return body
 
     def add_stream(self, stream_id: str, url: str) -> None:
-        """Watch a camera."""
-        self.call("POST", "/api/streams", {"id": stream_id, "url": url})
+        """Watch a camera. `OverloadedError` when the monitor refuses it."""
+        try:
+            self.call("POST", "/api/streams", {"id": stream_id, "url": url})
+        except urllib.error.HTTPError as error:
+            if error.code != 503:
+                raise
+            raise OverloadedError(error.read().decode()) from error
 
     def remove_stream(self, stream_id: str) -> None:
         """Fine when it is gone already."""
