@@ -72,6 +72,11 @@ class AddressRules:
         """From settings. Raises `ConfigError` for what is not a CIDR block."""
         return cls(tuple(folders), tuple(map(_network, allow)), tuple(map(_network, deny)))
 
+    @property
+    def by_network(self) -> bool:
+        """Whether the operator drew borders beyond those that always hold."""
+        return bool(self.allow or self.deny)
+
     def check_ip(self, ip: IPAddress) -> None:
         """Raises `SourceError(FORBIDDEN)` unless `ip`, and what it may wrap, can be opened."""
         forms = (ip, *_wrapped(ip))

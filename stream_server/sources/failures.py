@@ -28,11 +28,12 @@ _TLS: Final = {"rtsps", "https"}
 
 
 def explain_open(
-    error: av_error.FFmpegError, url: str, *, timed_out: bool = False, redirects: bool = True
+    error: av_error.FFmpegError, url: str, *, timed_out: bool = False, redirects: bool = True, playlists: bool = True
 ) -> SourceError:
     """Why a connection could not be made.
 
     `timed_out`: by our own clock, for FFmpeg says "invalid data" then. `redirects`: were those of HTTP followed?
+    `playlists`: were those of HLS read?
     """
     for exception, known, message in _KINDS:
         if isinstance(error, exception):
@@ -49,6 +50,12 @@ def explain_open(
     elif error.errno == errno.EIO and not redirects:
         kind = SourceErrorKind.NO_MEDIA
         message = "no video there, or a redirect, which is not followed for an address from the API: give the final one"
+    elif error.errno == errno.EINVAL and not playlists:  # a format that is not on our white-list
+        kind = SourceErrorKind.FORBIDDEN
+        message = (
+            "what answers is no plain video; an HLS playlist, which names further addresses that no network rule could "
+            "judge, is opened only from the command line or the settings file"
+        )
     else:
         kind, message = SourceErrorKind.NO_MEDIA, f"what answers is no video that can be read: {error.strerror}"
     return SourceError(kind, message)

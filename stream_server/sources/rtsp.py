@@ -41,7 +41,7 @@ _PROTOCOLS: Final = {
     "rtmp": "rtmp,tcp",
     "http": "http,https,tls,tcp,crypto",
 }
-_HTTP_FORMATS: Final = "hls,mov,matroska,flv,mpegts,mpjpeg,mjpeg,avi,ogg,h264,hevc,mpeg,aac,mp3,ac3,webvtt"
+_HTTP_FORMATS: Final = "mov,matroska,flv,mpegts,mpjpeg,mjpeg,avi,ogg,h264,hevc,mpeg,aac,mp3,ac3,webvtt"
 
 
 MAX_FPS: Final = 240
@@ -72,7 +72,8 @@ class RTSPSource(ThreadSource):
     was filmed (a file over HTTP, HLS segments) is paced by its time stamps.
 
     RTSP is opened at the very IP address that was judged. HTTP and RTMP need the host's name, so FFmpeg looks it up
-    again; HTTP redirects are followed only for addresses that the operator gave.
+    again; HTTP redirects are followed only for addresses that the operator gave. An HLS playlist names addresses that
+    only FFmpeg sees: where the operator drew borders between networks, it is read from the operator's addresses only.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class RTSPSource(ThreadSource):
         self._transport = transport
         # a redirect could lead where the address itself may not
         self._redirects = address.kind != "http" or address.trusted
+        self._playlists = address.trusted or not rules.by_network
         self._attempts = 0
         self._probe_longer = False
 
@@ -109,7 +111,9 @@ class RTSPSource(ThreadSource):
         except FFmpegError as error:
             waited_s = time.monotonic() - started_s
             timed_out = waited_s > 0.9 * self._patience.open_s
-            raise explain_open(error, url, timed_out=timed_out, redirects=self._redirects) from None
+            raise explain_open(
+                error, url, timed_out=timed_out, redirects=self._redirects, playlists=self._playlists
+            ) from None
         with container:
             return self._read(container)
 
@@ -136,7 +140,8 @@ class RTSPSource(ThreadSource):
             del options["timeout"]
             options |= {"fflags": "nobuffer", "analyzeduration": "1000000", "rtmp_live": "live"}
         else:
-            options |= {"format_whitelist": _HTTP_FORMATS, "analyzeduration": "2000000"}
+            formats = f"hls,{_HTTP_FORMATS}" if self._playlists else _HTTP_FORMATS
+            options |= {"format_whitelist": formats, "analyzeduration": "2000000"}
             if not self._redirects:
                 options["max_redirects"] = "0"
         return options

@@ -78,6 +78,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     _write(folder / "face.mp4", movflags="faststart")
     _write(folder / "face.m3u8", hls_time="1", hls_list_size="0")
     _write_sound(folder / "sound.wav")
+    (folder / "disguised.mp4").write_bytes((folder / "face.m3u8").read_bytes())
     (folder / "page.html").write_text("<html>" + "no video here " * 100)
     (folder / "empty.mp4").touch()
     (folder / "sly.m3u8").write_text("#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n")
@@ -90,8 +91,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         thread.join()
 
 
-def _make(url: str, recorder: Recorder, *, trusted: bool = False) -> RTSPSource:
-    rules = AddressRules()
+def _make(url: str, recorder: Recorder, *, trusted: bool = False, rules: AddressRules | None = None) -> RTSPSource:
+    rules = rules or AddressRules()
     address = parse_address(url, trusted=trusted, rules=rules)
     return RTSPSource("cam", address, rules, on_frame=recorder.on_frame, on_status=recorder.on_status, patience=QUICK)
 
@@ -152,3 +153,31 @@ async def test_a_redirect_is_followed_for_the_operator_only(server: str) -> None
     recorder = Recorder()
     async with running(_make(f"http://{server}/moved", recorder, trusted=True)):
         recorder.wait_frames(1)
+
+
+@pytest.mark.parametrize("trusted", [False, True], ids=["over the API", "from the operator"])
+@pytest.mark.parametrize(
+    "rules",
+    [AddressRules.of((), ["127.0.0.0/8"], ()), AddressRules.of((), (), ["10.9.0.0/16"])],
+    ids=["allow", "deny"],
+)
+async def test_with_network_rules_only_the_operator_may_name_a_playlist(
+    server: str, rules: AddressRules, trusted: bool
+) -> None:
+    recorder = Recorder()
+    async with running(_make(f"http://{server}/face.m3u8", recorder, trusted=trusted, rules=rules)):
+        if trusted:
+            recorder.wait_frames(1)
+            return
+        status = recorder.wait_state(StreamState.LOST)
+    assert status.error_kind is SourceErrorKind.FORBIDDEN
+    assert "settings file" in (status.message or "")
+    assert recorder.count == 0
+
+
+async def test_a_playlist_in_disguise_is_not_read_either(server: str) -> None:
+    recorder = Recorder()
+    rules = AddressRules.of((), ["127.0.0.0/8"], ())
+    async with running(_make(f"http://{server}/disguised.mp4", recorder, rules=rules)):
+        recorder.wait_state(StreamState.LOST)
+    assert recorder.count == 0
