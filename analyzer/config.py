@@ -51,5 +51,4 @@ class AnalyzerConfig:
     max_windows: int = 512
     """Face windows that the bank holds at once (196 KiB each)."""
     torch_threads: int = 0
-    """Threads of one CPU scorer; 0 is half of the cores. The other half decodes and detects: OpenMP threads that share
-    their cores with busy neighbours wait for each other at every layer, and a push of 60 ms was seen to take 1.5 s."""
+    """Cores of one CPU scorer, each with faces of its own; 0 is all of them."""

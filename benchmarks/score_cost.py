@@ -50,8 +50,12 @@ class ScoreCost:
     """What counting multiplications promises."""
 
 
-def measure(*, quick: bool = False, device: str = "auto", threads: int = 2) -> ScoreCost:
-    """Time both ways on the shipped weights; where there are none on a random network, which takes the same time."""
+def measure(*, quick: bool = False, device: str = "auto", threads: int = 1) -> ScoreCost:
+    """Time both ways on the shipped weights; where there are none on a random network, which takes the same time.
+
+    One thread by default: naive recompute fills any number of cores, one new face does not, and what counts for a busy
+    monitor is work.
+    """
     rounds = 10 if quick else 40
     config = AnalyzerConfig(torch_threads=threads, max_windows=BATCH + 1)
     scorer = _scorer(device, config)
@@ -76,7 +80,7 @@ def measure(*, quick: bool = False, device: str = "auto", threads: int = 2) -> S
     return ScoreCost(
         device=info.device,
         model=info.model,
-        threads=torch.get_num_threads(),
+        threads=threads,
         rounds=rounds,
         cached_ms=lone_ms,
         cached_batch_ms=together_ms,
@@ -92,7 +96,6 @@ def measure(*, quick: bool = False, device: str = "auto", threads: int = 2) -> S
 def _scorer(device: str, config: AnalyzerConfig) -> Scorer:
     if find_weights(default_weights_dir()) is not None:
         return make_torch_scorer(None, device, config)
-    torch.set_num_threads(config.torch_threads)
     target = torch.device("cuda" if device == "cuda" else "cpu")
     info = ScorerInfo(device=str(target), backend="torch", model="random", weights_sha256=None)
     return TorchScorer(DeepfakeNet(), info, target, config)

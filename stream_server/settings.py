@@ -112,7 +112,7 @@ class AnalyzerSettings(Section):
         0.010, ge=0, le=1, description="A batch closes when its oldest crop has waited this long."
     )
     max_windows: int = Field(512, ge=1, le=65536, description="Face windows held at once (196 KiB each).")
-    torch_threads: int = Field(0, ge=0, le=256, description="CPU threads of the scorer; 0 is half of the cores.")
+    torch_threads: int = Field(0, ge=0, le=256, description="Cores that a CPU scorer uses; 0 is all of them.")
 
     @model_validator(mode="after")
     def _rates_rise(self) -> AnalyzerSettings:

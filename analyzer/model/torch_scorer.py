@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from analyzer.config import FACE_SIZE, NUM_FRAMES, AnalyzerConfig
 from analyzer.datatypes import FaceCrop, FaceKey, Pixels, Score, WindowUpdate
 from analyzer.errors import ConfigError, ScorerError
 from analyzer.model.card import WeightsCard, default_weights_dir, find_weights
-from analyzer.model.network import DeepfakeNet, preprocess
+from analyzer.model.lanes import Lanes
+from analyzer.model.network import DeepfakeNet, FrameFeatures, preprocess
 from analyzer.model.weights import load_weights
 from analyzer.model.window_bank import WindowBank, elapsed
 from analyzer.scorer import ClipScore, ScorerInfo, sigmoid
@@ -55,6 +57,7 @@ class TorchScorer:
         self._clock = clock
         self._half = device.type == "cuda"
         self._net = None if net is None else _prepare(net, device, half=self._half)
+        self._lanes = Lanes(1 if self._half else config.torch_threads or os.cpu_count() or 1)
         # without a network nothing is ever stored: the meta device takes no memory
         storage = device if net is not None else torch.device("meta")
         self._bank = WindowBank(config.max_windows, config.max_gap_s, config.stride, storage)
@@ -111,6 +114,7 @@ class TorchScorer:
     def close(self) -> None:
         """Free the device's memory; the scorer is of no use afterwards. Never raises, whatever the device does."""
         self._net = None
+        self._lanes.close()
         self._bank = WindowBank(0, 0.0, 1, torch.device("cpu"))
         if self._device.type == "cuda":
             try:
@@ -121,8 +125,8 @@ class TorchScorer:
     def _encode(self, net: DeepfakeNet, pixels: Sequence[Pixels]) -> tuple[Tensor, Tensor]:
         """N crops -> features (N, 128, 7, 7) and frame logits (N,)."""
         if not self._half:
-            frames = net.frame_path(preprocess(torch.from_numpy(np.stack(pixels))))
-            return frames.features, frames.logit
+            parts = self._lanes.map(lambda part: _encode_on_cpu(net, part), pixels)
+            return torch.cat([part.features for part in parts]), torch.cat([part.logit for part in parts])
         features, logits = [], []
         for start in range(0, len(pixels), CUDA_CHUNK):
             chunk = pixels[start : start + CUDA_CHUNK]
@@ -137,12 +141,15 @@ class TorchScorer:
     def _score(self, net: DeepfakeNet, keys: Sequence[FaceKey]) -> list[float]:
         if not keys:
             return []
-        return self._window(net, *self._bank.gather(keys))
+        parts = self._lanes.map(lambda part: self._window(net, *self._bank.gather(part)), keys)
+        return [logit for part in parts for logit in part]
 
+    @torch.inference_mode()
     def _window(self, net: DeepfakeNet, features: Tensor, elapsed_s: Tensor, frame_logits: Tensor) -> list[float]:
         """B full windows -> B calibrated logits. In float32 on every device: it is the smaller part of the work."""
-        # TF32 has fp16's precision, and cuDNN takes it for convolutions by default
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        # TF32 has fp16's precision, and cuDNN takes it for convolutions by default; the flags are the whole process's
+        exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+        with exact if self._half else nullcontext():
             window = net.window_path(features, elapsed_s.to(self._device))
         logits = net.calibrated(window.logit, frame_logits)  # (B,)
         return [float(logit) for logit in logits.cpu()]
@@ -195,8 +202,12 @@ def make_torch_scorer(
             reason = str(error).partition("\n")[0]
             notes.append(f"{device} was not used, the CPU is: {reason}")
             logger.warning("cannot use %s, falling back to the CPU: %s", device, reason)
-    torch.set_num_threads(config.torch_threads or max(1, (os.cpu_count() or 2) // 2))
     return make(torch.device("cpu"), "cpu")
+
+
+@torch.inference_mode()
+def _encode_on_cpu(net: DeepfakeNet, pixels: Sequence[Pixels]) -> FrameFeatures:
+    return net.frame_path(preprocess(torch.from_numpy(np.stack(pixels))))  # type: ignore[no-any-return]  # nn.Module
 
 
 def _wanted_device(device: str) -> torch.device:
