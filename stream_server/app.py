@@ -30,6 +30,7 @@ from stream_server.routes import info, live, metrics, pages, predict, streams, w
 from stream_server.security import SecurityMiddleware
 from stream_server.settings import Settings
 from stream_server.streams import StreamRegistry
+from stream_server.upload import check_upload_folder
 
 STATS_INTERVAL_S: Final = 2.0
 
@@ -48,9 +49,10 @@ def create_app(
     """The whole monitor as one ASGI application; its threads run from the start of its lifespan to the end.
 
     `make_scorer` and `make_detector` make the heavy parts; by default the network of `settings.weights`, and YuNet.
-    Raises `ConfigError` when the dashboard's files are missing. The lifespan raises what making the scorer raises, and
-    `ConfigError`, `ConflictError` or `SourceError` for a stream in the settings.
+    Raises `ConfigError` when the dashboard's files are missing or uploads cannot be written. The lifespan raises what
+    making the scorer raises, and `ConfigError`, `ConflictError` or `SourceError` for a stream in the settings.
     """
+    check_upload_folder(settings.server.upload_folder)
     analyzer = settings.analyzer.config()
     app = FastAPI(
         title="deepfake-monitor",

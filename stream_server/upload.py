@@ -7,6 +7,12 @@ so that an upload holds a few hundred kilobytes of memory whatever its size (RFC
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import IO, Final
 
 from python_multipart import MultipartParser
@@ -14,14 +20,52 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
-from analyzer.errors import TooLargeError
+from analyzer.errors import ConfigError, TooLargeError
 from stream_server.http_errors import ApiError
 
 FIELD: Final = "file"
 IDLE_TIMEOUT_S: Final = 30.0
 """A client that sends nothing for so long loses its place to another."""
 
+_CANNOT_WRITE: Final = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EROFS,
+}  # fmt: skip
+
 _MAX_NAME: Final = 255  # characters of a file name that we repeat in the answer
+
+
+def check_upload_folder(folder: Path | None) -> None:
+    """Raises `ConfigError` unless uploads can be written to `folder` (None: the system's)."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"server.upload_folder: expected a folder that can be written, got {folder or tempfile.gettempdir()}: "
+            f"{error.strerror}"
+        ) from error
+
+
+@contextmanager
+def temporary_file(folder: Path | None) -> Iterator[tuple[Path, IO[bytes]]]:
+    """A file for one upload in `folder` (None: the system's), deleted at the end whatever happens.
+
+    Raises `ApiError` 503 where it cannot be made, or cannot be written any further.
+    """
+    try:
+        handle, name = tempfile.mkstemp(prefix="deepfake-monitor-", suffix=".upload", dir=folder)
+        file = os.fdopen(handle, "wb")
+        try:
+            yield Path(name), file
+        finally:
+            Path(name).unlink(missing_ok=True)
+            with suppress(OSError):  # what a full disk did not take, again
+                file.close()
+    except OSError as error:
+        if error.errno not in _CANNOT_WRITE:
+            raise
+        message = f"uploads cannot be written: {error.strerror}; see server.upload_folder"
+        raise ApiError(503, "no_space", message) from error
 
 
 def check_upload_headers(request: Request, max_bytes: int) -> bytes:

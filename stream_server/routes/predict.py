@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +20,7 @@ from stream_server.card_in_use import aggregate_of
 from stream_server.http_errors import ApiError, error_docs
 from stream_server.messages import UploadMessage
 from stream_server.monitor import Monitor, TheMonitor
-from stream_server.upload import check_upload_headers, receive_upload
+from stream_server.upload import check_upload_headers, receive_upload, temporary_file
 from stream_server.video_answer import VideoAnswer, video_answer
 
 PROGRESS_STEP = 0.01
@@ -83,23 +81,13 @@ async def predict_video(
         raise ApiError(503, "no_weights", _NO_WEIGHTS)
     max_bytes = monitor.settings.server.max_upload_mb * 1_000_000
     boundary = check_upload_headers(request, max_bytes)
-    with (
-        monitor.uploads.place(),
-        tempfile.NamedTemporaryFile(
-            prefix="deepfake-monitor-", suffix=".upload", dir=monitor.settings.server.upload_folder
-        ) as target,
-    ):
-        path = Path(target.name)
+    with monitor.uploads.place(), temporary_file(monitor.settings.server.upload_folder) as (path, target):
         try:
-            filename = await receive_upload(request, boundary, target.file, max_bytes)
+            filename = await receive_upload(request, boundary, target, max_bytes)
             with _in_words_of_the_client(path, filename):
                 report = await _analyse(request, monitor, path, _progress(monitor, upload_id))
         except (ClientDisconnect, _ClientGoneError):
             return Response(status_code=CLIENT_GONE)
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            raise ApiError(503, "no_space", f"there is no room left in {path.parent} for the upload") from error
     return JSONResponse(video_answer(report, monitor.engine.info, filename).model_dump())
 
 

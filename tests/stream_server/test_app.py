@@ -27,12 +27,14 @@ def python(code: str) -> str:
 
 
 def test_importing_the_application_does_not_import_torch() -> None:
-    code = "import sys, stream_server.app, stream_server.cli; print([m for m in sys.modules if m == 'torch'])"
+    code = "import sys, stream_server.app, stream_server.commands; print([m for m in sys.modules if m == 'torch'])"
     assert python(code) == "[]\n"
 
 
 def test_help_does_not_wait_for_the_server() -> None:
-    code = "import sys, stream_server.cli; print([m for m in ('fastapi', 'aiortc', 'cv2', 'av') if m in sys.modules])"
+    code = (
+        "import sys, stream_server.commands; print([m for m in ('fastapi', 'aiortc', 'cv2', 'av') if m in sys.modules])"
+    )
     assert python(code) == "[]\n"
 
 
@@ -145,3 +147,11 @@ def test_a_face_ends_on_the_websocket_when_its_stream_is_removed() -> None:
         removed = wait_for(socket, lambda m: m["type"] == "stream")
         assert removed["state"] == "removed"
         assert running.monitor.hub.hello().scores == ()
+
+
+@pytest.mark.parametrize("name", ["gone", "file"])
+def test_a_folder_that_uploads_cannot_be_written_to_ends_the_start(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    settings = Settings(server=ServerSettings(upload_folder=tmp_path / name))
+    with pytest.raises(ConfigError, match=r"server\.upload_folder: expected a folder that can be written"):
+        create_app(settings, make_scorer=FakeScorer)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -281,3 +282,31 @@ async def test_a_server_that_stops_does_not_wait_for_a_video(face_bytes: bytes, 
 def multipart(content: bytes) -> bytes:
     head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\n'
     return head + content + b"\r\n--b--\r\n"
+
+
+@pytest.fixture
+def small_files_only() -> Iterator[None]:
+    """The system refuses to write more than a megabyte into a file, as a full disk would."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("small_files_only")
+def test_a_disk_that_takes_no_more_is_said_so_and_leaves_no_file(running: Running, folder: Path) -> None:
+    assert error(upload(running, b"x" * 1_900_000)) == (503, "no_space")
+    assert files_in(folder) == []
+
+
+def test_a_folder_that_went_away_is_said_so_and_may_come_back(tmp_path: Path, face_bytes: bytes) -> None:
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    settings = Settings(server=ServerSettings(upload_folder=folder))
+    with running_app(settings, make_detector=YuNetDetector) as running:
+        folder.rmdir()
+        answer = upload(running, face_bytes)
+        assert error(answer) == (503, "no_space")
+        assert "server.upload_folder" in answer.json()["error"]["message"]
+        folder.mkdir()
+        assert upload(running, face_bytes).status_code == 200
