@@ -19,6 +19,15 @@ from stream_server.streams import StreamInfo, StreamRegistry, StreamSettings
 
 PATIENCE_S = 20.0
 
+SDP = {"Content-Type": "application/sdp"}
+TRICKLE = {"Content-Type": "application/trickle-ice-sdpfrag"}
+OFFER = (
+    "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\na=sendonly\r\n"
+    "a=rtcp-mux\r\na=rtpmap:96 VP8/90000\r\na=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\n"
+    f"a=setup:actpass\r\na=fingerprint:sha-256 {':'.join(['AB'] * 32)}\r\n"
+)
+"""Of a publisher that never connects."""
+
 
 async def until(condition: Callable[[], bool], what: str) -> None:
     """Wait for something that the event loop makes true."""
@@ -89,3 +98,11 @@ async def a_site(config: WhipConfig | None = None, server: ServerSettings | None
             yield site
     finally:
         await site.registry.close()
+
+
+def refused(response: httpx.Response, status: int, code: str) -> str:
+    """Check the one shape of errors; the message."""
+    assert response.status_code == status, response.text
+    error = response.json()["error"]
+    assert response.json() == {"error": {"code": code, "message": error["message"]}}
+    return str(error["message"])
