@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import uvicorn
 from starlette.testclient import WebSocketDenialResponse, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
+from analyzer.datatypes import FaceCrop, WindowUpdate
 from stream_server.app import create_app
 from stream_server.messages import UploadMessage, read_view_payload
 from stream_server.server import listen
@@ -77,6 +80,34 @@ def test_a_client_that_connects_again_gets_everything_in_hello() -> None:
             hello = json.loads(socket.receive_text())
     assert [s["stream_id"] for s in hello["streams"]] == ["door"]
     assert len(hello["scores"]) == len(hello["verdicts"]) == len(hello["faces"]) == 1
+
+
+class Alarmed(FakeScorer):
+    """Takes every window for a fake."""
+
+    def push(self, crops: Sequence[FaceCrop]) -> list[WindowUpdate]:
+        return [
+            update
+            if update.score is None
+            else replace(update, score=replace(update.score, fake_probability=0.99, logit=5))
+            for update in super().push(crops)
+        ]
+
+
+def test_an_alert_and_the_state_that_it_rests_on_are_told_again_to_a_client_that_reconnects() -> None:
+    with running_app(make_scorer=Alarmed) as running:
+        with running.live() as socket:
+            source = running.add_source()
+            raised = deliver_until(source, socket, lambda m: m["type"] == "alert")
+            assert raised["raised"]
+            assert raised["started_at"] <= raised["at"]
+        with running.live() as socket:
+            hello = json.loads(socket.receive_text())
+        assert hello["alerts"] == [raised]
+        assert [verdict["state"] for verdict in hello["verdicts"]] == ["alert"]
+        running.on_loop(running.monitor.registry.remove, "door")
+        with running.live() as socket:
+            assert json.loads(socket.receive_text())["alerts"] == [], "nobody is left to call it off"
 
 
 def test_without_trained_weights_nothing_is_scored_and_the_verdict_says_so() -> None:
