@@ -227,7 +227,8 @@ async def _answer(
         status = _STATUS.get(error.code)
         if status is None:
             raise
-        log.info("%s %s refused: %s", request.method, request.url.path, error)
+        # not the path: it may end in a session's secret
+        log.info("WHIP %s of %r refused: %s", request.method, request.path_params["stream_id"][:64], error)
         headers = dict(accepts) if status == 415 else {}
         if status == 503:
             headers["Retry-After"] = str(RETRY_AFTER_S)

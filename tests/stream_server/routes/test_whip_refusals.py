@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 
 import aioice.ice
@@ -12,7 +13,7 @@ import pytest
 from stream_server.app import create_app
 from stream_server.routes import whip
 from stream_server.settings import ServerSettings, Settings
-from tests.whip_site import OFFER, SDP, Site, a_site, refused
+from tests.whip_site import OFFER, SDP, TRICKLE, Site, a_site, refused
 
 
 @pytest.fixture
@@ -98,6 +99,14 @@ async def test_what_aiortc_cannot_follow_frees_the_id(site: Site, monkeypatch: p
         assert "not today" in refused(await site.client.post("/whip/cam", content=OFFER, headers=SDP), 400, "bad_sdp")
     assert site.ids == []
     assert (await site.client.post("/whip/cam", content=OFFER, headers=SDP)).status_code == 201
+
+
+async def test_no_log_line_holds_the_secret_of_a_session(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "stream_server")
+    session = (await site.client.post("/whip/cam", content=OFFER, headers=SDP)).headers["location"]
+    refused(await site.client.patch(session, content="hello", headers={**TRICKLE, "If-Match": "*"}), 400, "bad_sdp")
+    assert "cam" in caplog.text
+    assert session.rpartition("/")[2] not in caplog.text
 
 
 async def test_the_reserved_methods_are_refused(site: Site) -> None:
