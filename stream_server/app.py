@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from analyzer.datatypes import AnalyzerEvent
 from analyzer.engine import Engine
+from analyzer.errors import ConfigError, SourceError
 from analyzer.faces.detector import FaceDetector, YuNetDetector
 from analyzer.scorer import Scorer
 from stream_server.about import NAME, VERSION
@@ -29,6 +30,7 @@ from stream_server.monitor import Monitor, UploadDesk, the_monitor
 from stream_server.routes import info, live, metrics, pages, predict, streams, whip
 from stream_server.security import SecurityMiddleware
 from stream_server.settings import Settings
+from stream_server.sources.address import AddressRules, parse_address
 from stream_server.streams import StreamRegistry
 from stream_server.upload import check_upload_folder
 
@@ -49,10 +51,12 @@ def create_app(
     """The whole monitor as one ASGI application; its threads run from the start of its lifespan to the end.
 
     `make_scorer` and `make_detector` make the heavy parts; by default the network of `settings.weights`, and YuNet.
-    Raises `ConfigError` when the dashboard's files are missing or uploads cannot be written. The lifespan raises what
-    making the scorer raises, and `ConfigError`, `ConflictError` or `SourceError` for a stream in the settings.
+    Raises `ConfigError` when the dashboard's files are missing, uploads cannot be written or a stream's address is
+    none, and `SourceError` for one that may not be opened. The lifespan raises what making the scorer raises, and
+    `OverloadedError` for too many streams.
     """
     check_upload_folder(settings.server.upload_folder)
+    _check_streams(settings)
     analyzer = settings.analyzer.config()
     app = FastAPI(
         title="deepfake-monitor",
@@ -163,6 +167,19 @@ async def _start(
         clock=clock,
         card=card_in_use(settings.weights, engine.info),
     )
+
+
+def _check_streams(settings: Settings) -> None:
+    """Judge the addresses of the settings before anything heavy is loaded, and name the stream that is wrong."""
+    sources = settings.sources.config()
+    rules = AddressRules.of(sources.folders, sources.allow_networks, sources.deny_networks)
+    for stream_id, entry in settings.streams.items():
+        try:
+            parse_address(entry.url, trusted=True, rules=rules)
+        except ConfigError as error:
+            raise ConfigError(f"stream {stream_id}: {error}") from error
+        except SourceError as error:
+            raise SourceError(error.kind, f"stream {stream_id}: {error}") from error
 
 
 async def _add_streams(monitor: Monitor) -> None:

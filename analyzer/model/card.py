@@ -200,6 +200,8 @@ def read_card(weights: Path) -> WeightsCard:
             raise WeightsError(f"{path} is larger than {MAX_CARD_BYTES} bytes: that is no weights card")
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
+        if not weights.exists():
+            raise WeightsError(f"{weights}: there is no such weights file") from error
         raise WeightsError(f"{weights} has no card: expected {path}; ship the two files together") from error
     except (OSError, UnicodeDecodeError) as error:
         raise WeightsError(f"cannot read the weights card {path}: {error}") from error

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.errors import ConfigError, DetectorError, SourceError, WeightsError
+from analyzer.errors import ConfigError, DetectorError, OverloadedError, SourceError, WeightsError
 from analyzer.faces.detector import FaceDetector
 from analyzer.scorer import Scorer
 from stream_server.app import create_app
-from stream_server.settings import ServerSettings, Settings, StreamEntry
+from stream_server.settings import ServerSettings, Settings, SourceSettings, StreamEntry
 from tests.fakes import FakeScorer
 from tests.stream_server.app_of import a_face_detector, deliver_until, running_app, wait_for
 from tests.videos import moving_face, write_video
@@ -112,13 +112,23 @@ def test_streams_of_the_settings_are_opened_and_trusted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["gopher://x/y", "http://169.254.169.254/"])
-async def test_a_wrong_stream_in_the_settings_ends_the_start_with_its_reason(url: str) -> None:
-    settings = Settings(streams={"cam": StreamEntry(url=url)})
+def test_a_wrong_stream_in_the_settings_is_named_before_anything_is_loaded(url: str) -> None:
+    settings = Settings(streams={"good": StreamEntry(url="rtsp://127.0.0.1:1/x"), "cam": StreamEntry(url=url)})
+    with pytest.raises((ConfigError, SourceError), match="stream cam: "):
+        create_app(settings, make_scorer=FakeScorer, make_detector=a_face_detector)
+
+
+async def test_more_streams_in_the_settings_than_allowed_end_the_start_and_leave_nothing() -> None:
+    entries = {f"cam{i}": StreamEntry(url=f"rtsp://127.0.0.1:1/{i}") for i in range(3)}
+    settings = Settings(streams=entries, sources=SourceSettings(max_streams=2))
+    before = set(threading.enumerate())
     app = create_app(settings, make_scorer=FakeScorer, make_detector=a_face_detector)
-    with pytest.raises((ConfigError, SourceError)):
+    with pytest.raises(OverloadedError, match="all 2 streams"):
         async with app.router.lifespan_context(app):
             raise AssertionError
     assert asyncio.all_tasks() == {asyncio.current_task()}
+    left = {t.name for t in set(threading.enumerate()) - before if not t.name.startswith("asyncio_")}
+    assert left == set()
 
 
 def test_pages_of_allowed_origins_may_read_the_answers() -> None:

@@ -86,8 +86,14 @@ def test_a_missing_field_is_named(field: str) -> None:
 
 
 def test_a_weights_file_without_card_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "lonely.safetensors").touch()
     with pytest.raises(WeightsError, match="has no card"):
         read_card(tmp_path / "lonely.safetensors")
+
+
+def test_a_weights_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"nothing\.safetensors: there is no such weights file"):
+        read_card(tmp_path / "nothing.safetensors")
 
 
 def test_a_card_of_bytes_that_are_no_text_is_refused(tmp_path: Path) -> None:
