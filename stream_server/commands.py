@@ -101,8 +101,15 @@ def serve(
     )
     from stream_server.app import create_app  # noqa: PLC0415  # see the top
     from stream_server.logs import set_up_logging  # noqa: PLC0415
+    from stream_server.security import is_loopback  # noqa: PLC0415
     from stream_server.server import address_of, listen, run  # noqa: PLC0415
 
+    if not is_loopback(settings.server.host):
+        say.print(
+            f"[yellow]warning:[/yellow] {escape(settings.server.host)} is reached from other machines, and there is no "
+            "password: put a proxy with a login and TLS in front",
+            soft_wrap=True,
+        )
     set_up_logging(settings.server.log_level)
     application = create_app(settings)
     with listen(settings) as bound, say.status("Starting: loading the network ...") as status:

@@ -20,7 +20,7 @@ class Exit(IntEnum):
     CANNOT_WORK = 4
     """This machine lacks something: weights, a free port, a working device."""
     INTERRUPTED = 130
-    """Ctrl-C before the work was done (128 + SIGINT); `serve` ends with 0 instead."""
+    """Ctrl-C or SIGTERM before the work was done (128 + SIGINT); `serve` that was ready ends with 0 instead."""
 
 
 def exit_code_of(error: DeepfakeMonitorError) -> Exit:

@@ -66,7 +66,9 @@ class ServerSettings(Section):
         (), description="Web pages of these origins may use the API and the websockets besides our own."
     )
     allowed_hosts: tuple[str, ...] = Field(
-        (), description="More names under which a browser may call a server that listens on loopback (DNS rebinding)."
+        (),
+        description="Names that a browser may call the server by, besides those of this machine. On loopback no others "
+        "are answered; elsewhere all are unless some are set here (DNS rebinding).",
     )
     max_upload_mb: int = Field(
         512, ge=1, le=65536, description="Largest body of `POST /predict_video` in MB (10^6 bytes)."

@@ -135,6 +135,15 @@ def test_a_port_in_use_is_exit_code_4(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert "another program listens there" in words(capsys.readouterr().err)
 
 
+def test_a_server_for_other_machines_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for host, warned in [("0.0.0.0", True), ("127.0.0.1", False)]:
+        with listen(Settings(server=ServerSettings(host=host, port=0))) as taken:
+            run(monkeypatch, "serve", "--host", host, "--port", str(taken.getsockname()[1]))
+        assert ("no password" in words(capsys.readouterr().err)) is warned
+
+
 def test_weights_that_are_cut_short_are_exit_code_4(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, weights: Path, video: Path
 ) -> None:
