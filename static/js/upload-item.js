@@ -3,7 +3,8 @@ import { h, icon, setAttribute, setText } from "./dom.js";
 import { SCORE_MEANING, bytes, duration, notScoredWords, percent, videoVerdict } from "./format.js";
 import { TimelineChart } from "./timeline-chart.js";
 
-const CONFIDENCE_MEANING = "How clearly the score falls to one side, from 50 % (undecided) to 100 %. It does not say how often the network is right.";
+/* The API's `confidence` is not shown: beside "no sign found", "93 % confidence" would read as certainty. */
+const THRESHOLD_WORDS = "From 50 % on it counts as manipulated";
 
 /** `<upload-item>`: one video on its way, its result, or what went wrong. */
 export class UploadItem extends HTMLElement {
@@ -76,7 +77,7 @@ function result(report) {
         "div",
         { class: "verdict-words" },
         h("span", { "data-testid": "upload-verdict" }, words),
-        h("span", { class: "verdict-face", title: CONFIDENCE_MEANING }, `Confidence ${percent(prediction.confidence)}`),
+        h("span", { class: "verdict-face" }, THRESHOLD_WORDS),
       ),
       h("span", { class: "visually-hidden" }, "Score"),
       h("span", { class: "score", title: SCORE_MEANING, "data-testid": "upload-score", "data-value": prediction.raw_score }, percent(prediction.raw_score)),
