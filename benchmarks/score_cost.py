@@ -31,6 +31,7 @@ class ScoreCost:
     """Medians over the rounds of one run."""
 
     device: str
+    backend: str
     model: str
     threads: int
     rounds: int
@@ -40,13 +41,15 @@ class ScoreCost:
     """Per score, when `BATCH` faces come together."""
     naive_ms: float
     """All 16 faces of one window encoded again."""
-    ratio: float
-    """naive / cached."""
-    ratio_batch: float
-    """naive / cached in batches."""
+    naive_over_cached: float
+    """How many times dearer the naive way is, one face at a time."""
+    naive_over_cached_batch: float
+    """The same with `BATCH` faces together."""
+    faces_per_s: float
+    """New faces encoded and scored per second, `BATCH` together, on `threads` cores: the network alone."""
     frame_path_mmacs: float
     window_path_mmacs: float
-    ratio_macs: float
+    naive_over_cached_macs: float
     """What counting multiplications promises."""
 
 
@@ -79,17 +82,19 @@ def measure(*, quick: bool = False, device: str = "auto", threads: int = 1) -> S
     lone_ms, together_ms, naive_ms = (statistics.median(times) * 1e3 for times in (lone, together, naive))
     return ScoreCost(
         device=info.device,
+        backend=info.backend,
         model=info.model,
         threads=threads,
         rounds=rounds,
         cached_ms=lone_ms,
         cached_batch_ms=together_ms,
         naive_ms=naive_ms,
-        ratio=naive_ms / lone_ms,
-        ratio_batch=naive_ms / together_ms,
+        naive_over_cached=naive_ms / lone_ms,
+        naive_over_cached_batch=naive_ms / together_ms,
+        faces_per_s=1e3 / together_ms,
         frame_path_mmacs=frame.macs / 1e6,
         window_path_mmacs=window.macs / 1e6,
-        ratio_macs=(NUM_FRAMES * frame.macs + window.macs) / (frame.macs + window.macs),
+        naive_over_cached_macs=(NUM_FRAMES * frame.macs + window.macs) / (frame.macs + window.macs),
     )
 
 

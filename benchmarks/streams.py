@@ -102,10 +102,11 @@ def attempt(monitor: MonitorProcess, feed: Feed, streams: int, seconds: float, l
             busy = psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1)
     except OverloadedError:
         return failed
-    return _judge(watched, streams, busy, limit_ms)
+    return judge(watched, streams, busy, limit_ms)
 
 
-def _judge(watched: Watched, streams: int, busy: float, limit_ms: float) -> Attempt:
+def judge(watched: Watched, streams: int, busy: float, limit_ms: float) -> Attempt:
+    """Whether what was seen is as promised; `busy`: cores in use on the whole machine."""
     rates = [count / watched.seconds for count in watched.scores.values()]
     slowest = min(rates) if len(rates) == streams else 0.0
     p95 = watched.latency_ms(0.95)
@@ -134,6 +135,12 @@ def search(
         said(result)
         return result.held
 
+    held = largest(holds, most)
+    return StreamsHeld(kind, held, limit_ms, FACE_RATE, tuple(attempts))
+
+
+def largest(holds: Callable[[int], bool], most: int) -> int:
+    """The largest number from 0 to `most` that `holds`, if all smaller ones do: doubled, then closed in on."""
     low, high = 0, 1
     while high <= most and holds(high):
         low, high = high, high * 2
@@ -141,7 +148,7 @@ def search(
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if holds(middle) else (low, middle)
-    return StreamsHeld(kind, low, limit_ms, FACE_RATE, tuple(attempts))
+    return low
 
 
 def rtsp_feed(urls: list[str]) -> Feed:
