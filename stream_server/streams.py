@@ -28,7 +28,7 @@ class StreamSettings:
     """What operators may say about streams."""
 
     max_streams: int = 16
-    """More are refused (`OverloadedError`); one process holds about this many (see the README's figures)."""
+    """More are refused (`OverloadedError`), and fewer where the scorer cannot keep up (`Engine.add_stream`)."""
     folders: tuple[Path, ...] = ()
     """Files below these may be opened over the API; none by default. Trusted paths may be any file."""
     allow_networks: tuple[str, ...] = ()

@@ -16,7 +16,14 @@ from stream_server.commands import app
 from stream_server.settings import Settings
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "weights").glob("*.md")])
+DOCUMENTS = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "weights").glob("*.md"),
+        *(ROOT / "benchmarks").glob("*.md"),
+    ]
+)
 README = (ROOT / "README.md").read_text()
 
 
