@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import anyio
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,6 +13,13 @@ from stream_server.http_errors import error_response
 
 MAX_BODY: Final = 64 * 1024
 """Bytes; the longest that we ask for is a session description of some 10 KiB."""
+
+MAX_DRAINED: Final = 8 * 1024 * 1024
+"""Bytes of a refused body that are read and thrown away before the answer: whoever still sends when the connection is
+closed gets a reset instead of the answer (RFC 9112, section 9.6). More is cut off."""
+
+DRAIN_S: Final = 2.0
+"""A refused client is waited for no longer than this."""
 
 UPLOADS: Final = "/predict_video"
 """Has a limit of its own (`server.max_upload_mb`) and goes to disk as it comes."""
@@ -31,7 +39,9 @@ class BodyLimitMiddleware:
             return
         announced = Headers(scope=scope).get("content-length", "")
         if announced.isdecimal() and int(announced[:20]) > MAX_BODY:
-            # the rest of the body is not read, so the connection cannot be used again
+            if int(announced[:20]) <= MAX_DRAINED:
+                await _drain(receive)
+            # a body that was not read to its end makes the connection useless
             await error_response(413, "too_large", _WORDS, {"Connection": "close"})(scope, receive, send)
             return
         received = 0
@@ -45,3 +55,9 @@ class BodyLimitMiddleware:
             return message
 
         await self._app(scope, counted, send)
+
+
+async def _drain(receive: Receive) -> None:
+    with anyio.move_on_after(DRAIN_S):
+        while (message := await receive())["type"] == "http.request" and message.get("more_body", False):
+            pass

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import http.client
 from collections.abc import Iterator
 
 import httpx2
 import pytest
 
 from stream_server.body_limit import MAX_BODY
-from tests.stream_server.app_of import Running, running_app
+from tests.stream_server.app_of import Running, running_app, served_app
 
 JSON = {"Content-Type": "application/json"}
 
@@ -26,6 +27,17 @@ def refused(answer: httpx2.Response) -> None:
 
 def test_a_body_that_announces_too_much_is_refused_unread(idle: Running) -> None:
     refused(idle.client.post("/api/streams", content=b" " * (MAX_BODY + 1), headers=JSON))
+
+
+def test_a_client_that_sends_to_the_end_gets_the_answer_and_no_reset() -> None:
+    with served_app() as address:
+        for _ in range(20):
+            connection = http.client.HTTPConnection(address.removeprefix("http://").rstrip("/"), timeout=30)
+            try:
+                connection.request("POST", "/api/streams", b" " * 2_000_000, JSON)
+                assert connection.getresponse().status == 413
+            finally:
+                connection.close()
 
 
 def test_a_body_that_announces_nothing_is_refused_while_it_comes(idle: Running) -> None:
