@@ -18,7 +18,12 @@ class WallClock:
     wall: Callable[[], float] = time.time
 
     def unix(self, monotonic_s: float) -> float:
-        return round(self.wall() - (self.monotonic() - monotonic_s), 6)
+        return self.unix_pair(monotonic_s, monotonic_s)[0]
+
+    def unix_pair(self, first_s: float, second_s: float) -> tuple[float, float]:
+        """Two times of one message, by one measurement: what came first stays first, to the last digit."""
+        distance = self.wall() - self.monotonic()
+        return round(distance + first_s, 6), round(distance + second_s, 6)
 
     def now(self) -> float:
         return round(self.wall(), 6)

@@ -295,13 +295,14 @@ def to_message(
                 at=clock.unix(event.at_s),
             )
         case Alert():
+            started_at, at = clock.unix_pair(event.started_at_s, event.at_s)
             return AlertMessage(
                 stream_id=stream_id,
                 face_id=face_id,
                 raised=event.raised,
                 fake_probability=event.fake_probability,
-                at=clock.unix(event.at_s),
-                started_at=clock.unix(event.started_at_s),
+                at=at,
+                started_at=started_at,
             )
         case FaceEnded():
             return FaceEndedMessage(stream_id=stream_id, face_id=face_id, at=clock.now())
