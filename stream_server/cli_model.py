@@ -1,4 +1,4 @@
-"""The commands about the network: `train`, `evaluate`, `bench`; analyzer/training and benchmarks/ do the work."""
+"""The commands about the network: `train`, `evaluate`, `bench`; what they run stands in analyzer/ and benchmarks/."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ def evaluate(
 
     A file that cannot be read or shows no face is counted and named. Exit code 3 when not one file could be scored.
     """
+    from analyzer.evaluation.evaluate import run_evaluation  # noqa: PLC0415
     from analyzer.faces.detector import YuNetDetector  # noqa: PLC0415  # see above
     from analyzer.model.torch_scorer import make_torch_scorer  # noqa: PLC0415
-    from analyzer.training.evaluate import run_evaluation  # noqa: PLC0415
     from stream_server.card_in_use import aggregate_of, card_in_use, threshold_of  # noqa: PLC0415
 
     scorer = make_torch_scorer(weights, device)

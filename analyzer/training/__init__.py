@@ -1,1 +1,1 @@
-"""How weights are made and judged: linear scripts, imported by the command line only."""
+"""How weights are made: linear scripts, imported by the command line and by `analyzer.evaluation` only."""

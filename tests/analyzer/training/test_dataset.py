@@ -12,8 +12,7 @@ from analyzer.errors import MediaError, NoFacesError, NotAVideoError
 from analyzer.faces.detector import YuNetDetector
 from analyzer.training.dataset import LOOSE, MAX_SIDE, TrackCache, cut_loose, cut_track, load_track, save_track
 from analyzer.training.manifest import Row, read_manifest
-
-from .conftest import moving, write_clip
+from tests.analyzer.conftest import moving, write_clip
 
 
 def row(path: Path) -> Row:

@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 
 from analyzer.errors import ConfigError, WeightsError
+from analyzer.evaluation.evaluate import Scored, print_report, run_evaluation, summarise
 from analyzer.faces.detector import YuNetDetector
 from analyzer.scorer import ScorerInfo
-from analyzer.training.evaluate import Scored, print_report, run_evaluation, summarise
 from analyzer.training.manifest import Failure, Row
 from tests.fakes import FakeScorer
 
