@@ -1,0 +1,108 @@
+"""What the parts of an evaluation hand to the table: plain values, made by whoever measured them.
+
+The table (sections A to E) prints a row for everything that it knows of, measured or not: None is a dash, and no row
+is ever left out because its figure is bad or missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Interval = tuple[float, float]
+"""Low and high end of a 95 % bootstrap interval over source groups."""
+
+
+@dataclass(frozen=True, slots=True)
+class RobustnessCell:
+    """Section B: all files delivered in one way, weights and threshold frozen."""
+
+    axis: str
+    """What is varied, one curve of the plot: `H.264 CRF`, `face width` ..."""
+    level: str
+    """How much of it, as printed: `source`, `23`, `96 px` ..."""
+    place: float
+    """Where the level stands on its axis, rising with the harm done; 0 is the untouched file."""
+    n_real: int
+    n_fake: int
+    """Files that could be scored in this cell."""
+    auc: float | None
+    auc_ci: Interval | None
+    fpr: float | None
+    """Of real files, at the card's threshold."""
+    tpr: float | None
+    verdict_kept: float | None = None
+    """Share of the files scored here and untouched that stay on the same side of the threshold; None for the source."""
+    not_scored: int = 0
+    """Files that could be scored untouched, but not in this cell."""
+    note: str = ""
+    """What a reader must know of this cell alone, e.g. that an encoder could not be set up."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmFigures:
+    """Section C: the verdict rules run over scores in time, as on a live stream."""
+
+    real_hours: float
+    """Hours of real footage that was watched, all streams together."""
+    real_streams: int
+    episodes: int
+    """False alarms: times that an alert was raised on real footage."""
+    episodes_per_hour: float | None
+    episodes_per_hour_ci: Interval | None
+    real_streams_with_alert: int
+    fake_streams: int
+    caught_60_s: int
+    """Fake streams with an alert within 60 seconds of the first face."""
+    caught: int
+    """Fake streams with an alert at any time."""
+    median_s_to_alert: float | None
+    """Over the fake streams that were caught; None when none was."""
+    note: str = ""
+    """How the streams were made, e.g. that clips were looped."""
+
+
+@dataclass(frozen=True, slots=True)
+class PseudoRow:
+    """One pseudo-fake row of section A: windows of real faces against pseudo-fakes of themselves."""
+
+    name: str
+    """`pseudo F1` ... or a row of its own."""
+    n_windows: int
+    """Real ones; there are as many fake ones."""
+    n_groups: int
+    auc: float | None
+    auc_ci: Interval | None
+    auc_frames: float | None
+    """Of the mean frame logit alone."""
+    auc_window: float | None
+    """Of the window logit alone."""
+    eer: float | None = None
+    average_precision: float | None = None
+    tpr_at_1: float | None = None
+    """Share of pseudo-fakes found at 1 % false positives."""
+    tpr: float | None = None
+    fpr: float | None = None
+    """Shares at the card's threshold."""
+    ece: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CostFigures:
+    """Section D: what one score costs on this machine."""
+
+    device: str
+    parameters: int
+    frame_mmacs: float
+    """Millions of multiply-accumulates for one new face ..."""
+    window_mmacs: float
+    """... and for one window."""
+    ms_per_score: float | None
+    """Median wall time of one new face in, one score out."""
+    faces_per_s: float | None
+    """New faces encoded and scored per second, four at once."""
+    kib_per_face: float
+    """What the window bank keeps of one tracked face."""
+    streaming_difference: float | None
+    """Largest difference of a streamed from a recomputed logit, over the windows tried."""
+    windows_tried: int = 0
