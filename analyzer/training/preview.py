@@ -1,0 +1,277 @@
+"""Contact sheets: what the network is about to be taught, for a person to look at before any training.
+
+One sheet per pseudo-fake family, one strip of a window per family that may change from frame to frame, one sheet of
+deliveries, and an `index.html` that holds them all. Only the tracks that are shown are decoded, one at a time.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from rich.progress import track as progress_bar
+
+from analyzer.config import NUM_FRAMES
+from analyzer.datatypes import Pixels
+from analyzer.errors import ConfigError, MediaError
+from analyzer.training.dataset import LOOSE, Track
+from analyzer.training.delivery import BOX_SHARE, Delivery, deliver, draw_delivery
+from analyzer.training.geometry import Mask
+from analyzer.training.samples import Found
+from analyzer.training.synthesis import FAMILIES, STILL_FAMILIES, make_pair
+
+AMPLIFIED: Final = 4
+"""Differences are shown so many times larger: what a network finds may be too dark to see."""
+TILE: Final = 256
+"""Side in pixels of a picture on a family's sheet; six fit beside each other."""
+STRIP_TILE: Final = 192
+STRIP_STEP: Final = 2
+"""A strip shows every second of the 16 frames of a window."""
+STRIP_CLIPS: Final = 3
+DELIVERIES: Final = 30
+MAX_ROWS: Final = 60
+"""More would pass the height that a JPEG can have."""
+GAP: Final = 4
+LINE: Final = 13
+"""Height in pixels of a line of small print."""
+
+Tile = tuple[Pixels, Sequence[str]]
+"""A picture, and the lines of small print below it."""
+
+
+def write_sheets(
+    found: Sequence[Found], folder: Path, *, seed: int = 0, quiet: bool = False, rows: int = 6
+) -> list[Path]:
+    """Write the sheets as JPEG, at most 1 600 px wide, and `index.html`; returns their paths, the page last.
+
+    `found`: rows with their tracks; fakes among them are passed over. The same `seed` shows the same. `rows`: faces per
+    family, 1 to 60. Raises `ConfigError` when no face is real, or the folder cannot be written to.
+    """
+    if not 1 <= rows <= MAX_ROWS:
+        raise ConfigError(f"expected 1 to {MAX_ROWS} rows on a contact sheet, got {rows}")
+    reals = _by_turns([one for one in found if not one[0].fake and one[1].jpegs], seed)
+    if not reals:
+        raise ConfigError("contact sheets need real faces: no usable real file among the rows")
+    clips = [one for one in reals if len(one[1].jpegs) >= NUM_FRAMES]
+    wanted: list[tuple[str, str, Callable[[], Pixels]]] = []
+    for family in FAMILIES:
+        pool = _half_stills(reals, rows) if family in STILL_FAMILIES else clips[:rows]
+        if pool:
+            about = f"{family}: real | fake | difference x {AMPLIFIED} | mask, seam in red | both badly delivered"
+            wanted.append((family, about, partial(_family_sheet, family, pool, seed)))
+        if clips and family != "F1":  # which alone stays the same over a window
+            about = f"{family}: frames 0, 2 .. 14 of a window, real above fake above the difference x {AMPLIFIED}"
+            wanted.append((f"{family}-window", about, partial(_strip_sheet, family, clips[:STRIP_CLIPS], seed)))
+    about = f"delivery: one face as {DELIVERIES} draws deliver it"
+    wanted.append(("delivery", about, partial(_delivery_sheet, (clips or reals)[0], seed)))
+    entries = []
+    for name, about, draw in progress_bar(wanted, description="drawing contact sheets", disable=quiet):
+        jpeg = _encode(_titled(draw(), about))
+        entries.append((_write(Path(folder) / f"{name}.jpg", jpeg), about, jpeg))
+    page = _write(Path(folder) / "index.html", _page(entries))
+    return [*(path for path, _, _ in entries), page]
+
+
+def _by_turns(found: Sequence[Found], seed: int) -> list[Found]:
+    """All of them shuffled, one of each method by turns: the first few come from as many places as they can."""
+    rng = np.random.default_rng((seed, 1))
+    turns: dict[str, int] = {}
+    placed: list[tuple[int, int, int]] = []
+    for index in rng.permutation(len(found)):
+        method = found[index][0].method
+        turns[method] = turns.get(method, -1) + 1
+        placed.append((turns[method], len(placed), int(index)))
+    return [found[index] for _, _, index in sorted(placed)]
+
+
+def _half_stills(reals: Sequence[Found], rows: int) -> list[Found]:
+    """Clips, and pictures in at most every third row, as far as there are any."""
+    stills = [one for one in reals if len(one[1].jpegs) < NUM_FRAMES]
+    clips = [one for one in reals if len(one[1].jpegs) >= NUM_FRAMES]
+    few = max(min(rows // 3, len(stills)), rows - len(clips))
+    return [*clips[: rows - few], *stills[:few]]
+
+
+def _family_sheet(family: str, pool: Sequence[Found], seed: int) -> Pixels:
+    rows = []
+    for index, (row, track) in enumerate(pool):
+        chosen = _window(track) if family not in STILL_FAMILIES else _window(track)[:4]
+        pair = make_pair(track.frames(chosen), track.marks(chosen), seed * 1000 + index, family)
+        # the frame that shows most: F7 and the flashes of F4 leave some frames alone
+        best = int(np.argmax([float(mask.sum()) for mask in pair.masks]))
+        hard = _hard_delivery(np.random.default_rng((seed, 2, index)), track.side, len(chosen))
+        place = hard.order[best]
+        rows.append(
+            [
+                (_fit(_middle(pair.real[best]), TILE), [f"{row.method} {track.side}px", Path(row.file).name]),
+                (_fit(_middle(pair.fake[best]), TILE), [f"seed {seed * 1000 + index}, frame {best} of {len(chosen)}"]),
+                (_fit(_middle(_difference(pair.real[best], pair.fake[best])), TILE), [f"difference x {AMPLIFIED}"]),
+                (_fit(_tinted(pair.real[best], pair.masks[best]), TILE), [f"mask up to {pair.masks[best].max():.2f}"]),
+                (_fit(deliver(pair.real, hard)[place], TILE), ["real, delivered", *_small_print(hard, wrap=TILE // 6)]),
+                (_fit(deliver(pair.fake, hard)[place], TILE), ["fake, delivered"]),
+            ]
+        )
+    return _grid(rows)
+
+
+def _strip_sheet(family: str, clips: Sequence[Found], seed: int) -> Pixels:
+    rows: list[list[Tile]] = []
+    for index, (row, track) in enumerate(clips):
+        chosen = _window(track)
+        pair = make_pair(track.frames(chosen), track.marks(chosen), seed * 1000 + 100 + index, family)
+        shown = range(0, NUM_FRAMES, STRIP_STEP)
+        rows.append([(_fit(_middle(pair.real[i]), STRIP_TILE), ()) for i in shown])
+        rows.append([(_fit(_middle(pair.fake[i]), STRIP_TILE), ()) for i in shown])
+        rows.append(
+            [
+                (
+                    _fit(_middle(_difference(pair.real[i], pair.fake[i])), STRIP_TILE),
+                    [f"frame {i}: mask up to {pair.masks[i].max():.2f}", *([Path(row.file).name] if i == 0 else [])],
+                )
+                for i in shown
+            ]
+        )
+    return _grid(rows)
+
+
+def _delivery_sheet(one: Found, seed: int) -> Pixels:
+    _, track = one
+    frames = track.frames(_window(track)[:8])
+    tiles: list[Tile] = []
+    for index in range(DELIVERIES):
+        drawn = draw_delivery(np.random.default_rng((seed, 3, index)), track.side, len(frames))
+        # the last one: the first picture of a video is coded by itself, and better
+        tiles.append((_fit(deliver(frames, drawn)[-1], TILE), _small_print(drawn, wrap=TILE // 6)))
+    return _grid([tiles[i : i + 6] for i in range(0, len(tiles), 6)])
+
+
+def _window(track: Track) -> list[int]:
+    """16 faces in a row, or all there are: a picture is a track of one."""
+    return list(range(min(NUM_FRAMES, len(track.jpegs))))
+
+
+def _hard_delivery(rng: np.random.Generator, side: int, count: int) -> Delivery:
+    """Of the draws that a video codec carries, the one nearest to what a viewer of a live swap gets: 96 px, hard coded."""
+    drawn = [draw_delivery(rng, side, count) for _ in range(100)]
+    coded = [one for one in drawn if one.codec in {"h264", "vp8"}] or drawn
+    return min(coded, key=lambda one: abs(_face_px(one) - 96) / 16 - one.strength / 8)
+
+
+def _face_px(drawn: Delivery) -> int:
+    """Longer side of the delivered face box."""
+    return round(drawn.side * BOX_SHARE)
+
+
+def _small_print(drawn: Delivery, *, wrap: int) -> list[str]:
+    """Every number that was drawn and is not its rest position, in lines of at most `wrap` letters."""
+    words = [f"face {_face_px(drawn)}px"]
+    for field in fields(drawn):
+        value = getattr(drawn, field.name)
+        if field.name in {"seed", "flip"} or not _is_plain(value) or not value:
+            continue
+        words.append(f"{field.name} {value:.2g}" if isinstance(value, float) else f"{field.name} {value}")
+    frozen = sum(a == b for a, b in zip(drawn.order, drawn.order[1:], strict=False))
+    if frozen:
+        words.append(f"frozen {frozen}")
+    lines = [""]
+    for word in words:
+        if lines[-1] and len(lines[-1]) + len(word) + 2 > wrap:
+            lines.append("")
+        lines[-1] += (", " if lines[-1] else "") + word
+    return lines
+
+
+def _is_plain(value: object) -> bool:
+    """Whether small print can hold it: a number or a word, no table."""
+    return isinstance(value, int | float | str)
+
+
+def _middle(picture: Pixels) -> Pixels:
+    """The part of a loose crop that the network sees."""
+    length = round(len(picture) / LOOSE)
+    start = (len(picture) - length) // 2
+    return picture[start : start + length, start : start + length]
+
+
+def _difference(real: Pixels, fake: Pixels) -> Pixels:
+    return np.asarray(cv2.convertScaleAbs(cv2.absdiff(real, fake), alpha=AMPLIFIED), np.uint8)
+
+
+def _tinted(picture: Pixels, mask: Mask) -> Pixels:
+    """The loose crop: foreign pixels green, the seam (4 M (1 - M) above .9) red, the network's crop framed."""
+    seam = (4 * mask * (1 - mask) > 0.9)[..., None]
+    tint = picture * (1 - 0.6 * mask[..., None]) + np.array([0, 200, 0]) * 0.6 * mask[..., None]
+    out = np.ascontiguousarray(np.where(seam, np.array([255, 0, 0]), tint), np.uint8)
+    start = round(len(out) * (1 - 1 / LOOSE) / 2)
+    cv2.rectangle(out, (start, start), (len(out) - start, len(out) - start), (255, 255, 255), 1)
+    return out
+
+
+def _fit(picture: Pixels, side: int) -> Pixels:
+    how = cv2.INTER_AREA if len(picture) > side else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, (side, side), interpolation=how), np.uint8)
+
+
+def _print(canvas: Pixels, text: str, x: int, y: int, size: float) -> None:
+    plain = text.encode("ascii", "replace").decode()  # all that OpenCV's fonts hold
+    cv2.putText(canvas, plain, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), 1, cv2.LINE_AA)
+
+
+def _grid(rows: Sequence[Sequence[Tile]]) -> Pixels:
+    """Rows of tiles of one size on white, their lines of small print below them."""
+    side = len(rows[0][0][0])
+    heights = [side + GAP + LINE * max(len(lines) for _, lines in row) for row in rows]
+    canvas = np.full((sum(heights), max(len(row) for row in rows) * (side + GAP), 3), 255, np.uint8)
+    top = 0
+    for row, height in zip(rows, heights, strict=True):
+        for column, (picture, lines) in enumerate(row):
+            left = column * (side + GAP)
+            for number, line in enumerate(lines):
+                _print(canvas, line[: side // 6], left, top + side + LINE * (number + 1) - 2, 0.34)
+            canvas[top : top + side, left : left + side] = picture
+        top += height
+    return canvas
+
+
+def _titled(sheet: Pixels, about: str) -> Pixels:
+    head = np.full((26, sheet.shape[1], 3), 255, np.uint8)
+    _print(head, about, 4, 18, 0.5)
+    return np.concatenate([head, sheet])
+
+
+def _encode(sheet: Pixels) -> bytes:
+    done, buffer = cv2.imencode(".jpg", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])
+    if not done:
+        raise MediaError("a contact sheet cannot be encoded as JPEG")
+    return buffer.tobytes()
+
+
+def _write(path: Path, content: bytes) -> Path:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise ConfigError(f"{path}: contact sheets cannot be written there: {error.strerror or error}") from error
+    return path
+
+
+def _page(entries: Iterable[tuple[Path, str, bytes]]) -> bytes:
+    """One page with all sheets inside it, so that it can be sent to somebody as it is."""
+    parts = [
+        "<!doctype html><html lang='en'><meta charset='utf-8'><title>Pseudo-fakes</title>",
+        "<style>body{font:15px sans-serif;margin:2em}img{max-width:100%}h2{margin:2em 0 .3em}</style>",
+        "<h1>Pseudo-fakes and deliveries</h1><p>What the network is taught. Look for what no deepfake shows: ",
+        "visible squares, masks beside the face, doubled mouths, differences outside of the mask.</p>",
+    ]
+    for _, about, jpeg in entries:
+        data = base64.b64encode(jpeg).decode()
+        title = html.escape(about)
+        parts.append(f"<h2>{title}</h2><img alt='{title}' src='data:image/jpeg;base64,{data}'>")
+    return "\n".join(parts).encode()
