@@ -1,4 +1,4 @@
-"""What the analyzer can be told, and the two numbers that the network fixes."""
+"""What the analyzer can be told, and the numbers that the network fixes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ NUM_FRAMES: Final = 16
 
 FACE_SIZE: Final = 224
 """Height and width of a face crop in pixels."""
+
+MAP_SIZE: Final = 7
+"""Height and width of one face's features, and of the map that says where the network looked."""
 
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 """Per-channel RGB mean of inputs in [0, 1] that the backbone's start weights were trained with (torchvision)."""

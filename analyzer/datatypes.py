@@ -11,10 +11,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+from analyzer.config import MAP_SIZE, NUM_FRAMES
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -164,6 +167,42 @@ class FrameFaces:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a score rests on, as far as the network can tell: where in the face, and which faces of the window.
+
+    `where` and `when` are attention: what the network weighed, not proof of what was changed. `counted` is exact.
+    """
+
+    where: tuple[tuple[float, ...], ...]
+    """7 rows of 7, 0 to 1: spatial attention over the newest crop, its upper left corner first."""
+    when: tuple[float, ...]
+    """16, sum 1, oldest first: how much each face weighed in the window path. See `when_counts`."""
+    frame_logits: tuple[float, ...]
+    """16, oldest first: the raw opinion of each face alone."""
+    window_logit: float
+    """The raw opinion of the window path."""
+    when_counts: bool = False
+    """Whether the score rests on the window path at all (the calibration's a is not 0). Where it does not, `when`
+    explains nothing of the score."""
+    counted: tuple[float, ...] = ()
+    """16 calibrated logits, oldest first, whose mean is the score's logit: the score as it would be with this face's
+    opinion in place of the mean of all 16, the window path's part left as it is. Empty where a backend's score is no
+    such mean."""
+
+    @property
+    def sane(self) -> bool:
+        """Whether every number is one and the shapes are right: what is not is never shown."""
+        lines = (*self.where, self.when, self.frame_logits, self.counted, (self.window_logit,))
+        return (
+            len(self.where) == MAP_SIZE
+            and all(len(row) == MAP_SIZE and all(0 <= value <= 1 for value in row) for row in self.where)
+            and len(self.when) == len(self.frame_logits) == NUM_FRAMES
+            and len(self.counted) in {0, NUM_FRAMES}
+            and all(isfinite(value) for line in lines for value in line)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """The network's opinion of one face window."""
 
@@ -183,6 +222,8 @@ class Score:
     score is never emitted."""
     window: int
     """Faces in the window: always 16 (`NUM_FRAMES`)."""
+    evidence: Evidence | None = None
+    """None where the backend cannot tell, or where its numbers were none."""
 
     @property
     def latency_s(self) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from analyzer.datatypes import FaceCrop, FaceKey, Pixels, WindowUpdate
+from analyzer.datatypes import Evidence, FaceCrop, FaceKey, Pixels, WindowUpdate
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class ClipScore:
 
     fake_probability: float
     logit: float
+    evidence: Evidence | None = None
+    """As in `Score`."""
 
 
 def sigmoid(logit: float) -> float:

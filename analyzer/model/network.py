@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from analyzer.config import FACE_SIZE, IMAGENET_MEAN, IMAGENET_STD, NUM_FRAMES
+from analyzer.config import FACE_SIZE, IMAGENET_MEAN, IMAGENET_STD, MAP_SIZE, NUM_FRAMES
 from analyzer.model.attention import ChannelAttention, SpatialAttention
 from analyzer.model.backbone import DEEP_CHANNELS, MIDDLE_CHANNELS, Backbone
 from analyzer.model.temporal import AttentionPool, TemporalAttention, TemporalBlock, TimeCode
@@ -25,8 +25,6 @@ ARCHITECTURE = "efficientnet-b0-split-16x128x7x7-v1"
 """Names the tensors' layout and meaning; a weights card for another one is refused."""
 CHANNELS = 128
 """Channels of one face's features."""
-MAP_SIZE = 7
-"""Height and width of one face's features."""
 
 
 class FrameFeatures(NamedTuple):

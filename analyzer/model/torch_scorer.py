@@ -19,11 +19,12 @@ from analyzer.config import FACE_SIZE, NUM_FRAMES, AnalyzerConfig
 from analyzer.datatypes import FaceCrop, FaceKey, Pixels, Score, WindowUpdate
 from analyzer.errors import ConfigError, ScorerError
 from analyzer.model.card import WeightsCard, default_weights_dir, find_weights
+from analyzer.model.explain import opinions
 from analyzer.model.lanes import Lanes
 from analyzer.model.network import DeepfakeNet, FrameFeatures, preprocess
 from analyzer.model.weights import load_weights
-from analyzer.model.window_bank import WindowBank, elapsed
-from analyzer.scorer import ClipScore, ScorerInfo, sigmoid
+from analyzer.model.window_bank import WindowBank, WindowBatch, elapsed
+from analyzer.scorer import ClipScore, ScorerInfo
 
 logger = logging.getLogger(__name__)
 
@@ -80,12 +81,15 @@ class TorchScorer:
         if self._net is not None and crops:
             try:
                 with torch.inference_mode():
-                    self._bank.store(places, *self._encode(self._net, pixels))
-                    logits = self._score(self._net, [crop.key for crop in due])
+                    frames = self._encode(self._net, pixels)
+                    self._bank.store(places, frames.features, frames.logit)
+                    # a window that is due ends with a face of this push: its map need not be kept
+                    maps = frames.attention[[place.due for place in places]]
+                    opinions = self._score(self._net, [crop.key for crop in due], maps)
             except RuntimeError as error:
                 raise _failed(self._device, error) from error
             scored_at_s = self._clock()
-            scores = {crop.key: _score(crop, logit, scored_at_s) for crop, logit in zip(due, logits, strict=True)}
+            scores = {crop.key: _score(crop, opinion, scored_at_s) for crop, opinion in zip(due, opinions, strict=True)}
         return [
             WindowUpdate(crop.key, place.filled, scores.get(crop.key))
             for crop, place in zip(crops, places, strict=True)
@@ -104,12 +108,12 @@ class TorchScorer:
             return None
         try:
             with torch.inference_mode():
-                features, frame_logits = self._encode(self._net, pixels)  # (16, 128, 7, 7), (16,)
-                kept = features.to(torch.float16).float().unsqueeze(0)  # (1, 16, 128, 7, 7)
-                logit = self._window(self._net, kept, elapsed([at_s]), frame_logits.float().unsqueeze(0))[0]
+                frames = self._encode(self._net, pixels)  # 16 faces
+                kept = frames.features.to(torch.float16).float().unsqueeze(0)  # (1, 16, 128, 7, 7)
+                batch = WindowBatch(kept, elapsed([at_s]), frames.logit.float().unsqueeze(0))
+                return self._window(self._net, batch, frames.attention[-1:])[0]
         except RuntimeError as error:
             raise _failed(self._device, error) from error
-        return ClipScore(sigmoid(logit), logit)
 
     def close(self) -> None:
         """Free the device's memory; the scorer is of no use afterwards. Never raises, whatever the device does."""
@@ -122,37 +126,42 @@ class TorchScorer:
             except RuntimeError as error:  # a device that has failed fails here too, and another one must take over
                 logger.warning("%s could not free its memory: %s", self._device, str(error).partition("\n")[0])
 
-    def _encode(self, net: DeepfakeNet, pixels: Sequence[Pixels]) -> tuple[Tensor, Tensor]:
-        """N crops -> features (N, 128, 7, 7) and frame logits (N,)."""
+    def _encode(self, net: DeepfakeNet, pixels: Sequence[Pixels]) -> FrameFeatures:
+        """N crops, each for itself."""
         if not self._half:
             parts = self._lanes.map(lambda part: _encode_on_cpu(net, part), pixels)
-            return torch.cat([part.features for part in parts]), torch.cat([part.logit for part in parts])
-        features, logits = [], []
+            return _joined(parts)
+        parts = []
         for start in range(0, len(pixels), CUDA_CHUNK):
             chunk = pixels[start : start + CUDA_CHUNK]
             # pinned, so that the copy does not wait for the host; the rows that pad are never looked at
             staged = torch.zeros((CUDA_CHUNK, FACE_SIZE, FACE_SIZE, 3), dtype=torch.uint8, pin_memory=True)
             staged[: len(chunk)] = torch.from_numpy(np.stack(chunk))
             frames = net.frame_path(preprocess(staged.to(self._device, non_blocking=True)).half())
-            features.append(frames.features[: len(chunk)])
-            logits.append(frames.logit[: len(chunk)])
-        return torch.cat(features), torch.cat(logits)
+            parts.append(FrameFeatures(*(part[: len(chunk)] for part in frames)))
+        return _joined(parts)
 
-    def _score(self, net: DeepfakeNet, keys: Sequence[FaceKey]) -> list[float]:
+    def _score(self, net: DeepfakeNet, keys: Sequence[FaceKey], maps: Tensor) -> list[ClipScore]:
+        """`maps` (B, 1, 7, 7): of the newest face of each window."""
         if not keys:
             return []
-        parts = self._lanes.map(lambda part: self._window(net, *self._bank.gather(part)), keys)
-        return [logit for part in parts for logit in part]
+
+        def score(part: Sequence[tuple[FaceKey, Tensor]]) -> list[ClipScore]:
+            batch = self._bank.gather([key for key, _ in part])
+            return self._window(net, batch, torch.stack([newest for _, newest in part]))
+
+        parts = self._lanes.map(score, list(zip(keys, maps, strict=True)))
+        return [opinion for part in parts for opinion in part]
 
     @torch.inference_mode()
-    def _window(self, net: DeepfakeNet, features: Tensor, elapsed_s: Tensor, frame_logits: Tensor) -> list[float]:
-        """B full windows -> B calibrated logits. In float32 on every device: it is the smaller part of the work."""
+    def _window(self, net: DeepfakeNet, batch: WindowBatch, maps: Tensor) -> list[ClipScore]:
+        """B full windows, `maps` (B, 1, 7, 7). In float32 on every device: it is the smaller part of the work."""
         # TF32 has fp16's precision, and cuDNN takes it for convolutions by default; the flags are the whole process's
         exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
         with exact if self._half else nullcontext():
-            window = net.window_path(features, elapsed_s.to(self._device))
-        logits = net.calibrated(window.logit, frame_logits)  # (B,)
-        return [float(logit) for logit in logits.cpu()]
+            window = net.window_path(batch.features, batch.elapsed_s.to(self._device))
+        logits = net.calibrated(window.logit, batch.frame_logits)  # (B,)
+        return opinions(logits, window, batch.frame_logits, maps, net.calibration)
 
 
 def make_torch_scorer(
@@ -210,6 +219,10 @@ def _encode_on_cpu(net: DeepfakeNet, pixels: Sequence[Pixels]) -> FrameFeatures:
     return net.frame_path(preprocess(torch.from_numpy(np.stack(pixels))))  # type: ignore[no-any-return]  # nn.Module
 
 
+def _joined(parts: Sequence[FrameFeatures]) -> FrameFeatures:
+    return FrameFeatures(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+
 def _wanted_device(device: str) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -263,7 +276,7 @@ def _pixels_of(crop: FaceCrop) -> Pixels:
     return _checked(crop.pixels)
 
 
-def _score(crop: FaceCrop, logit: float, scored_at_s: float) -> Score:
+def _score(crop: FaceCrop, opinion: ClipScore, scored_at_s: float) -> Score:
     return Score(
         key=crop.key,
         generation=crop.generation,
@@ -271,9 +284,10 @@ def _score(crop: FaceCrop, logit: float, scored_at_s: float) -> Score:
         pts_s=crop.pts_s,
         received_at_s=crop.received_at_s,
         scored_at_s=scored_at_s,
-        fake_probability=sigmoid(logit),
-        logit=logit,
+        fake_probability=opinion.fake_probability,
+        logit=opinion.logit,
         window=NUM_FRAMES,
+        evidence=opinion.evidence,
     )
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from analyzer.config import NUM_FRAMES
+from analyzer.config import MAP_SIZE, NUM_FRAMES
 from analyzer.datatypes import FaceCrop, FaceKey
-from analyzer.model.network import CHANNELS, MAP_SIZE
+from analyzer.model.network import CHANNELS
 
 
 class WindowBatch(NamedTuple):

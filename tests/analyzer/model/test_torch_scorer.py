@@ -150,6 +150,30 @@ def test_a_score_says_what_it_rests_on(weights: Path, threads: None) -> None:
     assert score.fake_probability == pytest.approx(1 / (1 + math.exp(-score.logit)))
 
 
+def test_evidence_is_of_the_very_faces_of_the_window_and_streaming_equals_batch(
+    scorer: TorchScorer, weights: Path
+) -> None:
+    net = _plain(weights)
+    for crops, score in _stream(scorer)[::8]:
+        pixels = [crop.pixels for crop in crops if crop.pixels is not None]
+        times = [crop.received_at_s for crop in crops]
+        with torch.inference_mode():
+            frames = net.frame_path(preprocess(torch.from_numpy(np.stack(pixels))))
+            window = net.window_path(frames.features.half().float().unsqueeze(0), elapsed([times]))
+        clip = scorer.score_clip(pixels, times)
+        assert clip is not None
+        for evidence in (score.evidence, clip.evidence):
+            assert evidence is not None
+            assert evidence.sane
+            assert np.array(evidence.where) == pytest.approx(frames.attention[-1, 0].numpy(), abs=1e-4)
+            assert evidence.when == pytest.approx(window.attention[0].tolist(), abs=1e-3)
+            assert sum(evidence.when) == pytest.approx(1, abs=1e-5)
+            assert evidence.frame_logits == pytest.approx(frames.logit.tolist(), abs=1e-3)
+            assert evidence.window_logit == pytest.approx(float(window.logit), abs=1e-3)
+            assert evidence.when_counts
+            assert math.fsum(evidence.counted) / NUM_FRAMES == pytest.approx(score.logit, abs=2e-3)
+
+
 def test_an_empty_push_is_fine(scorer: TorchScorer) -> None:
     assert scorer.push([]) == []
 

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from analyzer.config import NUM_FRAMES
+from analyzer.model.explain import opinions
+from analyzer.model.network import Calibration, WindowOutput
+from analyzer.scorer import ClipScore, sigmoid
+
+
+def _calibration(a: float, b: float, c: float) -> Calibration:
+    calibration = Calibration()
+    for name, value in (("a", a), ("b", b), ("c", c)):
+        getattr(calibration, name).fill_(value)
+    return calibration
+
+
+def _opinions(calibration: Calibration, *, count: int = 2, broken: str = "") -> list[ClipScore]:
+    draw = torch.Generator().manual_seed(1)
+    window = WindowOutput(
+        torch.randn(count, generator=draw), torch.softmax(torch.randn(count, NUM_FRAMES, generator=draw), dim=1)
+    )
+    frame_logits = 3 * torch.randn(count, NUM_FRAMES, generator=draw)
+    maps = torch.rand(count, 1, 7, 7, generator=draw)
+    logits = calibration(window.logit, frame_logits)
+    parts = {"map": maps, "when": window.attention, "frames": frame_logits, "window": window.logit, "score": logits}
+    if broken:
+        parts[broken][0].fill_(math.nan)
+    return opinions(logits, window, frame_logits, maps, calibration)
+
+
+@pytest.mark.parametrize(("a", "b", "c"), [(0.9, 0.4, -0.2), (0.0, 0.96, -0.28), (1.0, 0.0, 0.0), (-0.5, 2.0, 1.0)])
+def test_what_each_face_counted_is_exact(a: float, b: float, c: float) -> None:
+    for opinion in _opinions(_calibration(a, b, c)):
+        evidence = opinion.evidence
+        assert evidence is not None
+        assert math.fsum(evidence.counted) / NUM_FRAMES == pytest.approx(opinion.logit, abs=1e-12)
+        expected = [a * evidence.window_logit + b * frame + c for frame in evidence.frame_logits]
+        assert evidence.counted == pytest.approx(expected, abs=1e-5)
+        assert opinion.fake_probability == sigmoid(opinion.logit)
+
+
+def test_temporal_attention_counts_only_where_the_calibration_lets_the_window_path_speak() -> None:
+    assert all(opinion.evidence and not opinion.evidence.when_counts for opinion in _opinions(_calibration(0, 1, 0)))
+    assert all(opinion.evidence and opinion.evidence.when_counts for opinion in _opinions(_calibration(0.1, 1, 0)))
+
+
+def test_where_single_faces_have_no_weight_all_count_the_same() -> None:
+    for opinion in _opinions(_calibration(1, 0, 0)):
+        assert opinion.evidence is not None
+        assert set(opinion.evidence.counted) == {opinion.logit}
+
+
+@pytest.mark.parametrize("broken", ["map", "when", "frames", "window", "score"])
+def test_numbers_that_are_none_give_no_evidence_and_leave_the_other_windows_alone(broken: str) -> None:
+    first, second = _opinions(_calibration(1, 1, 0), broken=broken)
+    assert first.evidence is None
+    assert math.isnan(first.logit) == (broken == "score")
+    assert second.evidence is not None
+    assert second.evidence.sane
+
+
+def test_no_window_gives_no_opinion() -> None:
+    assert _opinions(_calibration(1, 1, 0), count=0) == []
