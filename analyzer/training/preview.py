@@ -158,7 +158,7 @@ def _window(track: Track) -> list[int]:
 
 
 def _hard_delivery(rng: np.random.Generator, side: int, count: int) -> Delivery:
-    """Of the draws that a video codec carries, the one nearest to what a viewer of a live swap gets: 96 px, hard coded."""
+    """Of the draws that a video codec carries, the one nearest to a live swap as a viewer gets it: 96 px, few bits."""
     drawn = [draw_delivery(rng, side, count) for _ in range(100)]
     coded = [one for one in drawn if one.codec in {"h264", "vp8"}] or drawn
     return min(coded, key=lambda one: abs(_face_px(one) - 96) / 16 - one.strength / 8)
