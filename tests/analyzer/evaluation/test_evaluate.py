@@ -49,7 +49,7 @@ def test_the_json_has_the_promised_keys() -> None:
     failures = [Failure("x", "why")]
     report = summarise(rows, failures, manifest="m", split="val", scorer=INFO, threshold=0.5, aggregate="windows")
     found = json.loads(report.to_json())
-    assert found["video"] == {"auc": 1.0, "auc_ci": [1.0, 1.0], "n_real": 1, "n_fake": 1, "fpr": 0.0, "tpr": 1.0}
+    assert found["video"] == {"auc": 1.0, "auc_ci": [0.025, 1.0], "n_real": 1, "n_fake": 1, "fpr": 0.0, "tpr": 1.0}
     assert found["threshold"] == {"value": 0.5, "fpr": 0.0, "tpr": 1.0}
     assert found["families"]["swap"]["auc"] == 1.0
     assert found["failures"] == [{"file": "x", "reason": "why"}]

@@ -1,9 +1,25 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
-from analyzer.training.metrics import at_threshold, auc, auc_interval
+from analyzer.training.metrics import (
+    NAMES,
+    Estimate,
+    Figures,
+    at_threshold,
+    auc,
+    auc_interval,
+    average_precision,
+    brier,
+    ece,
+    ece_floor,
+    eer,
+    figures,
+    tpr_at_fpr,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +75,128 @@ def test_rates_count_the_threshold_itself_as_fake() -> None:
     assert rates.tpr == pytest.approx(2 / 3)
     assert at_threshold([0.5], [True], 0.5).fpr is None
     assert at_threshold([0.5], [False], 0.5).tpr is None
+
+
+HAND = ([0.9, 0.8, 0.7, 0.6, 0.3, 0.2], [True, False, True, True, False, False])
+"""Falling: fake, real, fake, fake, real, real."""
+
+
+def test_figures_equal_those_by_hand() -> None:
+    scores, fake = HAND
+    assert average_precision(scores, fake) == pytest.approx((1 / 1 + 2 / 3 + 3 / 4) / 3)
+    assert tpr_at_fpr(scores, fake) == pytest.approx(1 / 3)
+    assert tpr_at_fpr(scores, fake, 0.34) == 1.0
+    # after three samples: fpr 1/3, missed 1/3
+    assert eer(scores, fake) == pytest.approx(1 / 3)
+    assert brier(scores, fake) == pytest.approx((0.01 + 0.64 + 0.09 + 0.16 + 0.09 + 0.04) / 6)
+    # six bins of one sample each
+    assert ece(scores, fake) == pytest.approx((0.1 + 0.8 + 0.3 + 0.4 + 0.3 + 0.2) / 6)
+
+
+def test_the_equal_error_rate_lies_between_two_thresholds() -> None:
+    # one real above everything, three fakes, one real: fpr jumps from .5, missed falls from 1 to 0
+    assert eer([0.9, 0.8, 0.7, 0.6, 0.1], [False, True, True, True, False]) == pytest.approx(0.5)
+    assert eer([0.5, 0.5], [True, False]) == pytest.approx(0.5)
+    assert eer([0.9, 0.1], [True, False]) == 0.0
+    assert eer([0.1, 0.9], [True, False]) == 1.0
+
+
+@pytest.mark.parametrize("one", [auc, eer, average_precision, tpr_at_fpr], ids=lambda one: str(one.__name__))
+def test_what_compares_two_kinds_is_nothing_with_one(one: Callable[[list[float], list[bool]], float | None]) -> None:
+    assert one([0.1, 0.2], [True, True]) is None
+    assert one([0.1, 0.2], [False, False]) is None
+    assert one([], []) is None
+
+
+def test_a_constant_score_has_the_figures_of_chance() -> None:
+    found = figures([0.5] * 40, [i < 10 for i in range(40)], [str(i) for i in range(40)])
+    assert found.auc.value == 0.5
+    assert found.eer.value == 0.5
+    assert found.average_precision.value == pytest.approx(0.25)
+    assert found.tpr_at_1.value == 0.0
+    assert (found.fpr.value, found.tpr.value) == (1.0, 1.0)
+    assert found.brier.value == 0.25
+    assert found.ece.value == pytest.approx(0.25)
+
+
+def test_every_figure_of_the_bootstrap_equals_its_function_and_lies_in_its_interval() -> None:
+    rng = np.random.default_rng(1)
+    fake = [bool(rng.random() < 0.5) for _ in range(150)]
+    scores = [round(float(np.clip(rng.normal(0.4 + 0.25 * f, 0.2), 0, 1)), 2) for f in fake]  # rounded: with ties
+    groups = [str(rng.integers(40)) for _ in fake]
+    found = figures(scores, fake, groups)
+    rates = at_threshold(scores, fake, 0.5)
+    expected = {
+        "auc": auc(scores, fake),
+        "eer": eer(scores, fake),
+        "average_precision": average_precision(scores, fake),
+        "tpr_at_1": tpr_at_fpr(scores, fake),
+        "fpr": rates.fpr,
+        "tpr": rates.tpr,
+        "ece": ece(scores, fake),
+        "brier": brier(scores, fake),
+    }
+    assert set(expected) == set(NAMES)
+    for name, value in expected.items():
+        estimate: Estimate = getattr(found, name)
+        assert estimate.value == pytest.approx(value), name
+        assert estimate.value is not None, name
+        assert estimate.interval is not None, name
+        low, high = estimate.interval
+        assert low < high, name
+        # the bias of a bootstrapped calibration error is upward: its interval may lie above its value
+        assert low <= estimate.value <= high or name == "ece", name
+
+
+def test_weights_are_repetitions_so_that_a_draw_equals_the_repeated_samples() -> None:
+    scores, fake = [0.9, 0.4, 0.4, 0.2], [True, False, True, False]
+    twice = figures([*scores, *scores], [*fake, *fake], list("abcdabcd"))
+    once = figures(scores, fake, list("abcd"))
+    for name in NAMES:
+        assert getattr(twice, name).value == pytest.approx(getattr(once, name).value), name
+
+
+def test_never_wrong_is_no_certainty_the_interval_is_that_of_so_many_sources() -> None:
+    found = figures([0.1] * 18 + [0.9] * 10, [False] * 18 + [True] * 10, [str(i) for i in range(28)])
+    assert found.fpr.value == 0
+    assert found.fpr.interval == pytest.approx((0.0, 1 - 0.025 ** (1 / 18)))  # 0 of 18: up to 18.5 %
+    assert found.auc.interval == pytest.approx((0.025 ** (1 / 10), 1.0))
+    one_camera = figures([0.1] * 18 + [0.9] * 10, [False] * 18 + [True] * 10, ["a"] * 18 + list("bcdefghijk"))
+    assert one_camera.fpr.interval is not None
+    assert one_camera.fpr.interval[1] == pytest.approx(0.975)  # eighteen files of one camera are one source
+
+
+def test_one_source_alone_has_no_interval() -> None:
+    assert figures([0.2, 0.6, 0.7], [False, False, True], ["a", "a", "a"]).fpr.interval is None
+
+
+def test_nothing_at_all_has_no_figures() -> None:
+    assert figures([], [], []) == Figures(*(Estimate(None, None) for _ in NAMES))
+
+
+def test_a_large_set_is_drawn_in_parts_and_comes_out_the_same() -> None:
+    rng = np.random.default_rng(2)
+    fake = [bool(i % 3 == 0) for i in range(3000)]
+    scores = [float(np.clip(rng.normal(0.4 + 0.2 * f, 0.2), 0, 1)) for f in fake]
+    found = figures(scores, fake, [str(i // 5) for i in range(3000)], draws=1000)
+    assert found.auc.interval is not None
+    assert found.auc.interval[0] == pytest.approx(found.auc.value, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("scores", "fake"),
+    [([0.1, float("nan")], [True, False]), ([0.1], [True, False]), ([float("inf"), 0.2], [True, False])],
+    ids=["nan", "lengths", "infinite"],
+)
+def test_what_is_no_score_is_refused(scores: list[float], fake: list[bool]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        figures(scores, fake, ["a"] * len(fake))
+
+
+def test_chance_alone_gives_a_small_set_a_calibration_error() -> None:
+    few, many = ece_floor([0.5] * 20), ece_floor([0.5] * 2000)
+    assert few is not None
+    assert many is not None
+    assert few == pytest.approx(np.sqrt(2 / np.pi) * np.sqrt(0.25 / 20), rel=0.15)  # mean |k/n - .5| of a binomial
+    assert many < 0.02
+    assert ece_floor([]) is None
