@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, Literal
 
 from analyzer.config import NUM_FRAMES
-from analyzer.datatypes import Pixels
+from analyzer.datatypes import Evidence, Pixels, Score
 from analyzer.errors import ConfigError
 from analyzer.scorer import sigmoid
 
@@ -37,6 +37,9 @@ MIN_SHARE: Final = 0.25
 # Share of the windows that `WINDOWS_TOP` looks at.
 TOP_SHARE: Final = 0.25
 
+# Faces that keep the pictures of their most suspicious window when asked to: 2.4 MB each.
+MAX_PICTURED: Final = 8
+
 
 @dataclass(frozen=True, slots=True)
 class TimelinePoint:
@@ -50,6 +53,24 @@ class TimelinePoint:
     fake_probability: float
     logit: float
     """`fake_probability` is its sigmoid."""
+    window_logit: float | None = None
+    """The raw opinion of the window path; None where the backend cannot tell."""
+    frame_logit: float | None = None
+    """The mean of the raw opinions of the 16 faces, each alone; None likewise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The most suspicious window of one face, the first of several that are equal."""
+
+    at_s: float
+    """Media time of the window's newest face since the first picture, seconds: `TimelinePoint.end_s` of that window."""
+    fake_probability: float
+    evidence: Evidence | None
+    """None where the backend cannot tell."""
+    pictures: tuple[Pixels, ...] | None = field(default=None, repr=False, compare=False)
+    """The window's 16 crops, oldest first, each (224, 224, 3) RGB; None unless asked for (`keep_pictures`), and for all
+    but the `MAX_PICTURED` faces whose peak is highest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +89,8 @@ class FaceReport:
     """Windows of 16 that were scored."""
     not_scored: Mapping[str, int]
     """How many of its pictures were not fit, by reason (`NotScored`)."""
+    peak: Peak | None = None
+    """None when it was never scored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +168,28 @@ class FaceRecord:
     logits: list[float] = field(default_factory=list)
     times: deque[float] = field(default_factory=lambda: deque(maxlen=NUM_FRAMES))
     spaced: EvenlySpaced | None = None
+    peak: Peak | None = None
+    peak_logit: float = -math.inf
+    pictures: deque[Pixels] = field(default_factory=lambda: deque(maxlen=NUM_FRAMES))
+    """The newest crops, for a peak that they may become; stays empty where none are asked for."""
+
+    def add(self, score: Score) -> TimelinePoint:
+        """Enter the score of the window that ends with the newest face; its numbers are finite."""
+        evidence = score.evidence if score.evidence and score.evidence.sane else None
+        if score.logit > self.peak_logit:
+            self.peak_logit = score.logit
+            pictures = tuple(self.pictures) if len(self.pictures) == NUM_FRAMES else None
+            self.peak = Peak(score.received_at_s, score.fake_probability, evidence, pictures)
+        self.logits.append(score.logit)
+        return TimelinePoint(
+            face_id=self.face_id,
+            start_s=self.times[0],
+            end_s=score.received_at_s,
+            fake_probability=score.fake_probability,
+            logit=score.logit,
+            window_logit=evidence.window_logit if evidence else None,
+            frame_logit=mean(evidence.frame_logits) if evidence else None,
+        )
 
     def report(self) -> FaceReport:
         """Close the books."""
@@ -156,7 +201,15 @@ class FaceRecord:
             crops=self.crops,
             windows=len(self.logits),
             not_scored=dict(self.unfit),
+            peak=self.peak,
         )
+
+
+def drop_low_pictures(faces: Iterable[FaceRecord]) -> None:
+    """Leave pictures to the `MAX_PICTURED` highest peaks only."""
+    peaks = [(face.peak.fake_probability, face) for face in faces if face.peak and face.peak.pictures]
+    for _, face in sorted(peaks, key=lambda entry: entry[0], reverse=True)[MAX_PICTURED:]:
+        face.peak = replace(face.peak, pictures=None) if face.peak else None
 
 
 def aggregate_named(name: str) -> Aggregate:

@@ -20,9 +20,11 @@ from analyzer.report import (
     EvenlySpaced,
     FaceRecord,
     FaceReport,
+    Peak,
     TimelinePoint,
     VideoReport,
     aggregate_named,
+    drop_low_pictures,
     windows_logit,
 )
 from analyzer.scorer import Scorer, sigmoid
@@ -32,6 +34,7 @@ __all__ = [
     "DEFAULT_AGGREGATE",
     "Aggregate",
     "FaceReport",
+    "Peak",
     "TimelinePoint",
     "VideoLimits",
     "VideoReport",
@@ -62,13 +65,16 @@ def analyze_video(  # noqa: PLR0913  # independent choices of the caller; a bund
     should_stop: Callable[[], bool] | None = None,
     limits: VideoLimits | None = None,
     aggregate: str = DEFAULT_AGGREGATE,
+    keep_pictures: bool = False,
 ) -> VideoReport:
     """Follow and score every face of a local video file.
 
     Pictures are looked at `config.face_rate` times a second of media time; the scorer's windows slide over them with
     media time as its clock. A clip too short for 16 faces at that rate is looked at more often. Memory does not grow
-    with the video but for the timeline. `progress` hears 0 to 1, rising; `should_stop` is asked at every frame. May be
-    called from any thread that owns `detector` and may call `scorer`; leaves neither an open file nor a window behind.
+    with the video but for the timeline. With `keep_pictures` the report holds the 16 crops of each face's most
+    suspicious window, of at most `MAX_PICTURED` faces (2.4 MB each). `progress` hears 0 to 1, rising; `should_stop` is
+    asked at every frame. May be called from any thread that owns `detector` and may call `scorer`; leaves neither an
+    open file nor a window behind.
 
     Raises `NotAVideoError`, `TooLargeError`, `NoFacesError` (says what was seen), `WeightsError` without trained
     weights, `VideoStoppedError`, `ConfigError` for an unknown `aggregate`, and what detector and scorer raise.
@@ -81,7 +87,7 @@ def analyze_video(  # noqa: PLR0913  # independent choices of the caller; a bund
         with VideoFile(path, limits) as video:
             if scorer.info.weights_sha256 is None:
                 raise WeightsError("no trained weights, so nothing can be judged; `deepfake-monitor doctor` says more")
-            reading = _Reading(path.name, video, detector, scorer, config, rule)
+            reading = _Reading(path.name, video, detector, scorer, config, rule, keep_pictures=keep_pictures)
             reading.read(rate, told, should_stop or (lambda: False))
             return reading
 
@@ -117,12 +123,15 @@ class _Reading:
         scorer: Scorer,
         config: AnalyzerConfig,
         aggregate: Aggregate,
+        *,
+        keep_pictures: bool,
     ) -> None:
         self._filename = filename
         self._video = video
         self._scorer = scorer
         self._config = config
         self._aggregate = aggregate
+        self._keep_pictures = keep_pictures
         self._stream_id = f"video:{next(_calls)}"
         self._pipeline = FacePipeline(self._stream_id, detector, config)
         self._faces: dict[int, FaceRecord] = {}
@@ -191,6 +200,8 @@ class _Reading:
             return False
         face.crops += 1
         face.times.append(at_s)
+        if self._keep_pictures:
+            face.pictures.append(crop.pixels)
         if self._aggregate is Aggregate.EVENLY_SPACED:
             face.spaced = face.spaced or EvenlySpaced()
             face.spaced.offer(at_s, crop.pixels)
@@ -201,12 +212,13 @@ class _Reading:
             self._no_number += 1
             return
         face = self._faces[score.key.face_id]
-        face.logits.append(score.logit)
-        point = TimelinePoint(face.face_id, face.times[0], score.received_at_s, score.fake_probability, score.logit)
-        self._timeline.append(point)
+        self._timeline.append(face.add(score))
+        if self._keep_pictures:
+            drop_low_pictures(self._faces.values())
 
     def _settle(self, ended: FaceRecord) -> None:
-        """Of faces that have ended only the main one keeps its pictures."""
+        """Of faces that have ended only the main one keeps the pictures spaced over it."""
+        ended.pictures.clear()
         if ended.spaced and any(face.spaced and face.crops > ended.crops for face in self._faces.values()):
             ended.spaced = None
 

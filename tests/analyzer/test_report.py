@@ -1,19 +1,27 @@
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from analyzer.config import NUM_FRAMES
+from analyzer.datatypes import Evidence, FaceKey, Score
 from analyzer.errors import ConfigError
 from analyzer.report import (
+    MAX_PICTURED,
     Aggregate,
     EvenlySpaced,
     FaceRecord,
     VideoReport,
     aggregate_named,
+    drop_low_pictures,
     top_mean,
     windows_logit,
 )
 from analyzer.scorer import sigmoid
+from tests.fakes import an_evidence
 
 
 def a_report(raw_score: float) -> VideoReport:
@@ -93,3 +101,61 @@ def test_a_scored_face_has_the_sigmoid_of_its_mean_logit() -> None:
     record = FaceRecord(3, first_s=1.0)
     record.logits += [1.0, 3.0]
     assert record.report().fake_probability == pytest.approx(sigmoid(2.0))
+
+
+def a_score(logit: float, at_s: float, evidence: Evidence | None) -> Score:
+    return Score(FaceKey("video:1", 1), 0, 0, at_s, at_s, at_s, sigmoid(logit), logit, NUM_FRAMES, evidence)
+
+
+def a_record(face_id: int = 1) -> FaceRecord:
+    record = FaceRecord(face_id, 0.0)
+    for step in range(NUM_FRAMES):
+        record.times.append(step / 10)
+        record.pictures.append(np.full((224, 224, 3), step, np.uint8))
+    return record
+
+
+def test_the_peak_is_the_first_of_the_most_suspicious_windows() -> None:
+    record = a_record()
+    for at_s, logit in ((1.5, -2.0), (1.6, 3.0), (1.7, 3.0), (1.8, 0.0)):
+        record.add(a_score(logit, at_s, an_evidence(logit)))
+    peak = record.report().peak
+    assert peak is not None
+    assert peak.at_s == 1.6
+    assert peak.fake_probability == sigmoid(3.0)
+    assert peak.evidence == an_evidence(3.0)
+    assert peak.pictures is not None
+    assert [int(picture[0, 0, 0]) for picture in peak.pictures] == list(range(NUM_FRAMES))
+
+
+def test_a_face_never_scored_has_no_peak() -> None:
+    assert a_record().report().peak is None
+
+
+def test_a_timeline_point_carries_both_raw_opinions() -> None:
+    evidence = replace(an_evidence(), window_logit=-0.75, frame_logits=tuple(range(16)))
+    point = a_record().add(a_score(0.4, 1.5, evidence))
+    assert (point.start_s, point.end_s) == (0.0, 1.5)
+    assert (point.window_logit, point.frame_logit) == (-0.75, 7.5)
+
+
+@pytest.mark.parametrize("evidence", [None, replace(an_evidence(), window_logit=math.nan)], ids=["none", "no number"])
+def test_without_sane_evidence_there_is_a_score_and_no_explanation(evidence: Evidence | None) -> None:
+    record = a_record()
+    point = record.add(a_score(0.4, 1.5, evidence))
+    assert (point.window_logit, point.frame_logit) == (None, None)
+    peak = record.report().peak
+    assert peak is not None
+    assert peak.evidence is None
+    assert peak.fake_probability == sigmoid(0.4)
+
+
+def test_only_the_highest_peaks_keep_pictures_so_that_memory_is_bounded() -> None:
+    records = [a_record(face_id) for face_id in range(1, 2 * MAX_PICTURED + 1)]
+    for logit, record in enumerate(records):
+        record.add(a_score(float(logit), 1.5, None))
+        drop_low_pictures(records)
+    peaks = [record.report().peak for record in records]
+    assert [peak is not None and peak.pictures is not None for peak in peaks] == [
+        face >= MAX_PICTURED for face in range(2 * MAX_PICTURED)
+    ]

@@ -22,7 +22,7 @@ from analyzer.errors import (
 )
 from analyzer.faces.detector import YuNetDetector
 from analyzer.scorer import ClipScore, sigmoid
-from analyzer.video import VideoLimits, VideoStoppedError, analyze_video
+from analyzer.video import VideoLimits, VideoReport, VideoStoppedError, analyze_video
 from tests.fakes import FakeScorer, ScriptedDetector, a_detection
 from tests.videos import face_on_canvas, moving_face, write_video
 
@@ -311,6 +311,45 @@ def test_a_truncated_video_is_scored_as_far_as_it_goes_and_says_so(tmp_path: Pat
     assert 80 < report.frames_read < 130
     assert report.duration_s < 5.5
     assert any("ends after" in note for note in report.notes)
+
+
+def _pictures(report: VideoReport) -> list[bool]:
+    return [bool(face.peak and face.peak.pictures) for face in report.faces]
+
+
+def test_each_face_has_its_peak_in_the_timeline_with_the_evidence(clip: Path, scorer: FakeScorer) -> None:
+    report = analyze_video(clip, detector=YuNetDetector(), scorer=scorer)
+    (face,) = report.faces
+    assert face.peak is not None
+    highest = max(report.timeline, key=lambda point: point.logit)
+    assert (face.peak.at_s, face.peak.fake_probability) == (highest.end_s, highest.fake_probability)
+    assert face.peak.evidence is not None
+    assert math.fsum(face.peak.evidence.counted) / 16 == pytest.approx(highest.logit)
+    assert highest.window_logit == 0.0
+    assert highest.frame_logit == pytest.approx(math.fsum(face.peak.evidence.frame_logits) / 16)
+
+
+def test_pictures_are_kept_only_on_request_and_are_those_of_the_peak(tmp_path: Path, scorer: FakeScorer) -> None:
+    """Brightest in the middle: the peak's 16 crops are gone from the rolling window long before the end."""
+    levels = [int(60 + 120 * math.sin(math.pi * i / 200)) for i in range(200)]
+    pictures = [
+        (picture // 4 + level - 32).astype(np.uint8) for picture, level in zip(textured(200), levels, strict=True)
+    ]
+    path = write_video(tmp_path / "clip.mp4", pictures)
+    assert _pictures(analyze_video(path, detector=ScriptedDetector(one_face), scorer=scorer)) == [False]
+    report = analyze_video(path, detector=ScriptedDetector(one_face), scorer=scorer, keep_pictures=True)
+    (face,) = report.faces
+    assert face.peak is not None
+    assert face.peak.pictures is not None
+    assert [picture.shape for picture in face.peak.pictures] == [(224, 224, 3)] * 16
+    brightness = np.mean([picture.mean() for picture in face.peak.pictures]) / 255
+    assert face.peak.fake_probability == pytest.approx(brightness)
+
+
+def test_faces_that_come_and_go_each_keep_the_pictures_of_their_peak(tmp_path: Path, scorer: FakeScorer) -> None:
+    path, detector = scripted(tmp_path, 300, lambda call: [] if 20 <= call < 40 else one_face(call))
+    report = analyze_video(path, detector=detector, scorer=scorer, keep_pictures=True)
+    assert _pictures(report) == [True, True]
 
 
 def test_a_change_of_resolution_begins_new_windows(tmp_path: Path, scorer: FakeScorer) -> None:
