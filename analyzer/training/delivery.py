@@ -7,11 +7,9 @@ apart, or people with bad webcams would be accused.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from fractions import Fraction
-from typing import TYPE_CHECKING, Final, cast
+from dataclasses import dataclass
+from typing import Final
 
-import av
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -20,22 +18,31 @@ from analyzer.datatypes import Box, Pixels
 from analyzer.faces.crop import crop_face
 from analyzer.training.dataset import LOOSE
 from analyzer.training.geometry import Mask
-
-if TYPE_CHECKING:
-    from av.video.codeccontext import VideoCodecContext
+from analyzer.training.obstacles import Obstacle, draw_obstacle, soft_background
+from analyzer.training.transcode import through_codec
 
 MIN_DELIVERED_PX: Final = 64
 """Smallest width of a delivered face (its box): the smallest that is scored live."""
 BOX_SHARE: Final = 1 / (1.3 * LOOSE)
 """Longer side of the face box over the side of a loose crop."""
+STRENGTHS: Final = {"none": (0, 1), "jpeg": (35, 96), "h264": (20, 39), "vp8": (15, 50)}
+"""JPEG quality, H.264 constant rate factor, VP8 quantiser: from the first to below the second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """Everything drawn for one clip. Lists have one entry per frame."""
 
+    first_codec: tuple[str, int] | None
+    """Codec and strength of an earlier compression at full size: most video is compressed before it is delivered."""
     side: int
     """Loose crops are scaled to this."""
+    obstacle: Obstacle | None
+    """What hides a part of the picture."""
+    background: float
+    """Standard deviation, in shares of the side, of the blur behind the head (as meeting programs do), 0 for none."""
+    sharpen: float
+    """Weight of a camera's unsharp masking, 0 for none."""
     curve: npt.NDArray[np.uint8]
     """(frames, 256, 3): exposure, gamma and white balance, drifting."""
     beauty: float
@@ -60,20 +67,27 @@ def draw_delivery(rng: np.random.Generator, side: int, count: int, *, gentle: bo
     """Draw what happens to a clip of `count` loose crops of `side` pixels; `gentle` leaves out what is harsh."""
     smallest = MIN_DELIVERED_PX / BOX_SHARE
     target = side
-    if rng.random() < (0.3 if gentle else 0.6) and side > smallest:
+    if rng.random() < (0.3 if gentle else 0.7) and side > smallest:
         target = int(np.exp(rng.uniform(np.log(smallest), np.log(side))))
     target = target // 2 * 2
     rare = not gentle
-    codec = str(rng.choice(["none", "jpeg", "h264", "vp8"], p=[0.25, 0.3, 0.35, 0.1]))
-    low, high = {"none": (0, 1), "jpeg": (35, 96), "h264": (20, 39), "vp8": (15, 50)}[codec]
+    codec = str(rng.choice(list(STRENGTHS), p=[0.2, 0.2, 0.45, 0.15]))
+    first_codec = None
+    if rare and rng.random() < 0.35:
+        name = str(rng.choice(["jpeg", "h264"]))
+        first_codec = (name, int(rng.integers(60, 96)) if name == "jpeg" else int(rng.integers(18, 32)))
     return Delivery(
+        first_codec=first_codec,
         side=target,
+        obstacle=draw_obstacle(rng, count) if rare and rng.random() < 0.1 else None,
+        background=float(rng.uniform(0.01, 0.05)) if rare and rng.random() < 0.06 else 0.0,
+        sharpen=float(rng.uniform(0.2, 0.9)) if rare and rng.random() < 0.15 else 0.0,
         curve=_draw_curves(rng, count, 0.25 if gentle else 1.0),
-        beauty=float(rng.uniform(0.3, 0.9)) if rare and rng.random() < 0.07 else 0.0,
+        beauty=float(rng.uniform(0.3, 0.9)) if rare and rng.random() < 0.1 else 0.0,
         blur=float(rng.uniform(0.3, 1.3)) if rng.random() < (0.1 if gentle else 0.25) else 0.0,
         noise=float(rng.uniform(1, 9)) if rare and rng.random() < 0.3 else 0.0,
         codec=codec,
-        strength=int(rng.integers(low, high)),
+        strength=int(rng.integers(*STRENGTHS[codec])),
         order=_draw_order(rng, count, rare),
         boxes=_draw_boxes(rng, target, count),
         flip=bool(rng.random() < 0.5),
@@ -123,28 +137,40 @@ def _draw_boxes(rng: np.random.Generator, side: int, count: int) -> list[Box]:
 def deliver(frames: Sequence[Pixels], delivery: Delivery) -> list[Pixels]:
     """Loose crops -> serving crops (224 x 224 RGB), one for each place in `delivery.order`."""
     rng = np.random.default_rng(delivery.seed)
-    seen = []
-    for index, frame in enumerate(frames):
-        out: Pixels = frame
-        if len(out) != delivery.side:
-            out = np.asarray(cv2.resize(out, (delivery.side, delivery.side), interpolation=cv2.INTER_AREA), np.uint8)
-        if delivery.beauty:
-            smooth = cv2.bilateralFilter(out, 7, 30, 5)
-            out = np.asarray(cv2.addWeighted(smooth, delivery.beauty, out, 1 - delivery.beauty, 0), np.uint8)
-        out = np.asarray(cv2.LUT(out, delivery.curve[index][None]), np.uint8)
-        if delivery.blur:
-            out = np.asarray(cv2.GaussianBlur(out, (0, 0), delivery.blur), np.uint8)
-        if delivery.noise:
-            # half of it is shared by the channels, as after a camera's colour interpolation
-            grain = rng.standard_normal((*out.shape[:2], 4), dtype=np.float32) * np.float32(delivery.noise * 0.7)
-            out = np.clip(out + grain[..., :3] + grain[..., 3:] + 0.5, 0, 255).astype(np.uint8)
-        seen.append(out)
+    if delivery.first_codec is not None:
+        frames = through_codec(frames, *delivery.first_codec)
+    seen = [_filmed(frame, delivery, index, rng) for index, frame in enumerate(frames)]
     seen = through_codec(seen, delivery.codec, delivery.strength)
     crops = []
     for place, index in enumerate(delivery.order):
         crop = crop_face(seen[index], delivery.boxes[place], scale=1.0)
         crops.append(np.ascontiguousarray(crop[:, ::-1]) if delivery.flip else crop)
     return crops
+
+
+def _filmed(frame: Pixels, delivery: Delivery, index: int, rng: np.random.Generator) -> Pixels:
+    """One frame after all that happens before it is encoded for the way to us."""
+    out: Pixels = frame
+    if delivery.obstacle is not None:
+        out = delivery.obstacle.put(out, index)
+    if delivery.background:
+        out = soft_background(out, delivery.background)
+    if len(out) != delivery.side:
+        out = np.asarray(cv2.resize(out, (delivery.side, delivery.side), interpolation=cv2.INTER_AREA), np.uint8)
+    if delivery.beauty:
+        smooth = cv2.bilateralFilter(out, 7, 30, 5)
+        out = np.asarray(cv2.addWeighted(smooth, delivery.beauty, out, 1 - delivery.beauty, 0), np.uint8)
+    out = np.asarray(cv2.LUT(out, delivery.curve[index][None]), np.uint8)
+    if delivery.blur:
+        out = np.asarray(cv2.GaussianBlur(out, (0, 0), delivery.blur), np.uint8)
+    if delivery.sharpen:
+        soft = cv2.GaussianBlur(out, (0, 0), 1.0)
+        out = np.asarray(cv2.addWeighted(out, 1 + delivery.sharpen, soft, -delivery.sharpen, 0), np.uint8)
+    if delivery.noise:
+        # half of it is shared by the channels, as after a camera's colour interpolation
+        grain = rng.standard_normal((*out.shape[:2], 4), dtype=np.float32) * np.float32(delivery.noise * 0.7)
+        out = np.clip(out + grain[..., :3] + grain[..., 3:] + 0.5, 0, 255).astype(np.uint8)
+    return out
 
 
 def deliver_mask(mask: Mask, delivery: Delivery, place: int, cells: int = 7) -> Mask:
@@ -156,49 +182,3 @@ def deliver_mask(mask: Mask, delivery: Delivery, place: int, cells: int = 7) -> 
     cut = cv2.warpAffine(mask, matrix, (fine, fine), flags=cv2.INTER_LINEAR)
     seam = cv2.resize(4 * cut * (1 - cut), (cells, cells), interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(seam[:, ::-1] if delivery.flip else seam, np.float32)
-
-
-def through_codec(frames: Sequence[Pixels], codec: str, strength: int) -> list[Pixels]:
-    """Encode and decode a clip of one even size: "none", "jpeg" (quality), "h264" (CRF) or "vp8" (quantiser)."""
-    if codec == "none":
-        return list(frames)
-    if codec == "jpeg":
-        return [_jpeg(frame, strength) for frame in frames]
-    if codec == "h264":
-        options = {"crf": str(strength), "preset": "veryfast", "tune": "zerolatency"}
-        return _Video("libx264", "h264", options).round_trip(frames)
-    options = {"quality": "realtime", "cpu-used": "8", "qmin": str(strength), "qmax": str(strength + 5), "b": "2M"}
-    return _Video("libvpx", "vp8", options).round_trip(frames)
-
-
-def _jpeg(frame: Pixels, quality: int) -> Pixels:
-    _, buffer = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    decoded = cv2.imdecode(buffer, cv2.IMREAD_COLOR)
-    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8) if decoded is not None else frame
-
-
-@dataclass(frozen=True, slots=True)
-class _Video:
-    encoder: str
-    decoder: str
-    options: dict[str, str] = field(default_factory=dict)
-
-    def round_trip(self, frames: Sequence[Pixels]) -> list[Pixels]:
-        height, width = frames[0].shape[:2]
-        encoder = cast("VideoCodecContext", av.CodecContext.create(self.encoder, "w"))
-        encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
-        encoder.framerate, encoder.thread_count, encoder.options = Fraction(25), 1, self.options
-        decoder = cast("VideoCodecContext", av.CodecContext.create(self.decoder, "r"))
-        decoder.thread_count = 1
-        out: list[Pixels] = []
-        for index, frame in enumerate([*frames, None]):
-            picture = None if frame is None else av.VideoFrame.from_ndarray(frame, format="rgb24")
-            if picture is not None:
-                picture.pts = index
-            for packet in encoder.encode(picture):
-                out += [np.asarray(f.to_ndarray(format="rgb24"), np.uint8) for f in decoder.decode(packet)]
-        out += [np.asarray(f.to_ndarray(format="rgb24"), np.uint8) for f in decoder.decode(None)]
-        # an encoder may drop a frame: the one before it stays on the screen
-        while len(out) < len(frames):
-            out.append(out[-1] if out else frames[len(out)])
-        return out

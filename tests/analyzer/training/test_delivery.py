@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analyzer.datatypes import Pixels
-from analyzer.training.delivery import deliver, deliver_mask, draw_delivery, through_codec
+from analyzer.training.delivery import deliver, deliver_mask, draw_delivery
 
 
 @pytest.fixture
@@ -28,23 +28,6 @@ def test_nothing_is_delivered_larger_than_it_came() -> None:
 def test_a_small_face_is_not_made_smaller_than_what_is_scored_live() -> None:
     assert all(draw_delivery(np.random.default_rng(seed), 320, 1).side >= 64 * 1.82 - 2 for seed in range(50))
     assert {draw_delivery(np.random.default_rng(seed), 100, 1).side for seed in range(20)} == {100}
-
-
-@pytest.mark.parametrize(("codec", "strength"), [("none", 0), ("jpeg", 60), ("h264", 30), ("vp8", 30)])
-def test_a_codec_gives_back_as_many_pictures_alike_but_not_equal(square: Pixels, codec: str, strength: int) -> None:
-    frames = [np.roll(square, i, axis=1) for i in range(6)]
-    out = through_codec(frames, codec, strength)
-    assert len(out) == len(frames)
-    for before, after in zip(frames, out, strict=True):
-        assert np.abs(before.astype(int) - after).mean() < 12
-    assert (np.array(out) == np.array(frames)).all() == (codec == "none")
-
-
-def test_stronger_compression_loses_more(square: Pixels) -> None:
-    def loss(strength: int) -> float:
-        return float(np.abs(through_codec([square], "h264", strength)[0].astype(int) - square).mean())
-
-    assert loss(18) < loss(40)
 
 
 def test_frozen_pictures_repeat_the_one_before(square: Pixels) -> None:

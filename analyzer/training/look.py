@@ -1,0 +1,127 @@
+"""How a pasted face differs from the face around it: colour, sharpness, grain, light and shape, one draw per clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from analyzer.datatypes import Pixels
+from analyzer.training.geometry import TEMPLATE, Affine
+
+Field = npt.NDArray[np.float32]
+"""Values over the aligned square, shape (TEMPLATE, TEMPLATE, 3)."""
+
+_LUMA = np.array([0.299, 0.587, 0.114])
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A slight change of a picture's look, constant over a clip."""
+
+    color: npt.NDArray[np.float64]
+    """3 x 4 matrix on RGB."""
+    down: float
+    """Scale down by this and up again; 1 for no change."""
+    sharpen: float
+    """Weight of unsharp masking; 0 for none."""
+    grain: float = 0.0
+    """Standard deviation of noise that the target has and the pasted face has not, 0 for none."""
+    seed: int = field(default=0, repr=False)
+
+    def apply(self, picture: Pixels) -> Pixels:
+        """The picture with its colour, resolution and sharpness changed."""
+        out: Pixels = picture
+        if self.down > 1:
+            height, width = picture.shape[:2]
+            small = (max(8, round(width / self.down)), max(8, round(height / self.down)))
+            reduced = cv2.resize(out, small, interpolation=cv2.INTER_AREA)
+            out = np.asarray(cv2.resize(reduced, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+        if self.sharpen > 0:
+            soft = cv2.GaussianBlur(out, (0, 0), 1.5)
+            out = np.asarray(cv2.addWeighted(out, 1 + self.sharpen, soft, -self.sharpen, 0), np.uint8)
+        return np.asarray(cv2.transform(out, self.color), np.uint8)
+
+    def grainy(self, picture: Pixels, index: int) -> Pixels:
+        """The picture with this look's grain, which is new in each frame `index`."""
+        if not self.grain:
+            return picture
+        noise = np.random.default_rng((self.seed, index)).standard_normal(picture.shape[:2], dtype=np.float32)
+        return np.asarray(np.clip(picture + self.grain * noise[..., None] + 0.5, 0, 255), np.uint8)
+
+
+def draw_look(rng: np.random.Generator, grey: bool) -> Look:
+    """A look that most people would not notice on its own."""
+    strength = rng.uniform(0.3, 1.0)
+    contrast = 1 + strength * rng.uniform(-0.12, 0.12)
+    offset = strength * rng.uniform(-16, 16)
+    shift = np.full(3, offset) if grey else offset / 2 + strength * rng.uniform(-13, 13, 3)
+    saturation = 1.0 if grey else 1 + strength * rng.uniform(-0.2, 0.2)
+    mix = np.eye(3) * saturation + (1 - saturation) * _LUMA[None, :]
+    color = np.concatenate([mix * contrast, (shift + 128 * (1 - contrast))[:, None]], axis=1)
+    kind = rng.random()
+    return Look(
+        color=color,
+        down=float(rng.uniform(1.3, 3.0)) if kind < 0.45 else 1.0,
+        sharpen=float(rng.uniform(0.2, 0.7)) if kind > 0.65 else 0.0,
+        grain=float(rng.uniform(2, 6)) if rng.random() < 0.2 else 0.0,
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def draw_shade(rng: np.random.Generator, grey: bool) -> Field:
+    """Gains over the face that change slowly from place to place: another person's face in another light."""
+    cells = rng.integers(2, 5)
+    coarse = rng.normal(0, rng.uniform(0.01, 0.045), (cells, cells, 3))
+    if grey:
+        coarse[:] = coarse[..., :1]
+    coarse += rng.normal(0, rng.uniform(0.01, 0.06), (cells, cells, 1))
+    gains = cv2.resize(coarse.astype(np.float32), (TEMPLATE, TEMPLATE), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(1 + gains, np.float32)
+
+
+def shaded(picture: Pixels, shade: Field, matrix: Affine) -> Pixels:
+    """The picture times `shade`, whose template `matrix` maps into the picture."""
+    height, width = picture.shape[:2]
+    gains = cv2.warpAffine(shade, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.multiply(picture, gains, dtype=cv2.CV_8U), np.uint8)
+
+
+def inner_warp(
+    picture: Pixels, points: npt.NDArray[np.float64], shifts: npt.NDArray[np.float64], reach: float
+) -> Pixels:
+    """Move the picture around each of the five `points` by its row of `shifts` (pixels), fading over `reach` pixels."""
+    height, width = picture.shape[:2]
+    step = 4  # the field is smooth: a coarse grid is enough
+    columns, rows = np.arange(0, width, step, dtype=np.float32), np.arange(0, height, step, dtype=np.float32)
+    moves = np.zeros((len(rows), len(columns), 2), np.float32)
+    for (x, y), shift in zip(points, shifts, strict=True):
+        across, down = np.exp(-((columns - x) ** 2) / (2 * reach**2)), np.exp(-((rows - y) ** 2) / (2 * reach**2))
+        moves += (down[:, None] * across[None, :])[..., None] * shift.astype(np.float32)
+    full = cv2.resize(moves, (width, height), interpolation=cv2.INTER_LINEAR)
+    from_x = np.arange(width, dtype=np.float32)[None, :] - full[..., 0]
+    from_y = np.arange(height, dtype=np.float32)[:, None] - full[..., 1]
+    return np.asarray(cv2.remap(picture, from_x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT), np.uint8)
+
+
+def low_resolution(picture: Pixels, to_picture: Affine, size: int, finish: float) -> Pixels:
+    """The picture with its face taken down to `size` pixels and warped back, as 128-px swappers do.
+
+    `to_picture` maps the `size` x `size` face into the picture. `finish` 0 to 1 says what is done to the small face:
+    below .3 sharpened, to .45 smoothed and sharpened (as face enhancers do), above .7 smoothed, else nothing.
+    """
+    face = cv2.warpAffine(
+        picture, to_picture, (size, size), flags=cv2.INTER_AREA | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT
+    )
+    if 0.3 <= finish < 0.45 or finish > 0.7:
+        face = cv2.bilateralFilter(face, 5, 20, 3)
+    if finish < 0.45:
+        amount = 0.5 if finish < 0.3 else 0.9
+        face = cv2.addWeighted(face, 1 + amount, cv2.GaussianBlur(face, (0, 0), 1.2), -amount, 0)
+    back = picture.copy()  # beyond the swapper's crop the picture stays
+    cv2.warpAffine(
+        face, to_picture, picture.shape[1::-1], dst=back, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_TRANSPARENT
+    )
+    return back
