@@ -43,9 +43,18 @@ class Plan:
 
 
 def draw_plan(
-    rng: np.random.Generator, family: str, count: int, grey: bool, transform_target: bool | None = None
+    rng: np.random.Generator,
+    family: str,
+    count: int,
+    grey: bool,
+    transform_target: bool | None = None,
+    *,
+    donated: bool = False,
 ) -> Plan:
-    """Draw a clip of `count` frames. `transform_target` None: by chance, where the family allows it."""
+    """Draw a clip of `count` frames. `transform_target` None: by chance, where the family allows it.
+
+    `donated`: somebody else's face is pasted; then never a square, which would show their hair.
+    """
     part = None
     if family == "F7":
         family, part = str(rng.choice(WHOLE)), _draw_part(rng, count)
@@ -71,7 +80,7 @@ def draw_plan(
         family=family,
         look=look,
         transform_target=transform_target and blended and not pasted,
-        mask=draw_mask(rng, _draw_shape(rng, family)),
+        mask=draw_mask(rng, _draw_shape(rng, family, donated)),
         ratio=ratio,
         offset=offset,
         gain=gain,
@@ -82,11 +91,13 @@ def draw_plan(
     )
 
 
-def _draw_shape(rng: np.random.Generator, family: str) -> str:
+def _draw_shape(rng: np.random.Generator, family: str, donated: bool) -> str:
     if family == "F6":
         return "lower"
     if family == "F3":
         return str(rng.choice(["hull", "lower"]))
+    if donated:
+        return str(rng.choice(["ellipse", "hull", "inner"], p=[0.35, 0.4, 0.25]))
     share = [0.2, 0.2, 0.1, 0.5] if family == "F5" else [0.3, 0.4, 0.2, 0.1]
     return str(rng.choice(["ellipse", "hull", "inner", "square"], p=share))
 

@@ -46,6 +46,16 @@ from analyzer.training.plan import Plan, draw_plan
 FAMILIES: Final = ("F1", "F2", "F3", "F4", "F5", "F6", "F7")
 STILL_FAMILIES: Final = ("F1", "F2", "F5", "F6")
 """Those that leave a trace in a single picture."""
+IN_PLACE: Final = ("F2", "F3")
+"""Those that change a face where it is: nobody else's can be pasted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Donor:
+    """Somebody else's face, to paste instead of the clip's own; one frame for each frame of the clip."""
+
+    frames: Sequence[Pixels]
+    landmarks: Sequence[Landmarks]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,30 +78,41 @@ def make_pair(
     family: str = "F1",
     *,
     transform_target: bool | None = None,
+    donor: Donor | None = None,
 ) -> Pair:
     """A real clip and its pseudo-fake partner, the same for the same seed.
 
     `frames`: RGB, all of one size; `landmarks`: YuNet's five points of the one face in each, in pixels of the frame.
     With `transform_target` (None: as the seed says) the look of the target, and so of the real partner, is changed
-    instead of the pasted face's. Raises `ConfigError` for an unknown family or unequal lengths.
+    instead of the pasted face's. With a `donor` its face is pasted, turned to fit and matched in colour (all families
+    but F2 and F3, which change a face in place, and unless just one of the two is grey). Raises `ConfigError` for an
+    unknown family or unequal lengths.
     """
     if family not in FAMILIES:
         raise ConfigError(f"unknown pseudo-fake family {family!r}: expected one of {', '.join(FAMILIES)}")
     if len(frames) != len(landmarks) or not frames:
         raise ConfigError(f"expected as many landmarks as frames and at least one: {len(landmarks)} and {len(frames)}")
+    if donor is not None and not len(donor.frames) == len(donor.landmarks) == len(frames):
+        raise ConfigError(f"expected {len(frames)} donor frames, one for each frame: {len(donor.frames)}")
     rng = np.random.default_rng(seed)
-    plan = draw_plan(rng, family, len(frames), is_grey(frames[0]), transform_target)
+    grey = is_grey(frames[0])
+    if donor is not None and is_grey(donor.frames[0]) != grey:
+        donor = None
+    plan = draw_plan(rng, family, len(frames), grey, transform_target, donated=donor is not None)
+    if plan.family in IN_PLACE:
+        donor = None
     marks = smooth_landmarks([np.asarray(m, np.float32).reshape(5, 2) for m in landmarks])
     places = [align(m, WIDE, TEMPLATE) for m in marks]
     real = [_target(plan, frame, index) for index, frame in enumerate(frames)]
     fake, masks = [f.copy() for f in real], [np.zeros(f.shape[:2], np.float32) for f in frames]
     changed = [False] * len(frames)
+    pasted: Sequence[Pixels] = frames if donor is None else _fitted(donor, real, marks)
     for index, place in enumerate(places):
         roi = roi_of(place, TEMPLATE, frames[index].shape)
         if roi is None or plan.ratio[index] <= 0:
             continue
         x0, y0, x1, y1 = roi
-        foreign = _foreign(frames, index, places, marks[index], plan, roi)
+        foreign = _foreign(pasted, index, places, marks[index], plan, roi)
         weight = place_mask(plan.mask, shifted(place, roi), (x1 - x0, y1 - y0)) * np.float32(plan.ratio[index])
         target = np.ascontiguousarray(real[index][y0:y1, x0:x1])
         fake[index][y0:y1, x0:x1] = cv2.blendLinear(foreign, target, weight, 1 - weight)
@@ -110,6 +131,32 @@ def make_pseudo_fake(
 def _target(plan: Plan, frame: Pixels, index: int) -> Pixels:
     """What is pasted onto, and so the real partner."""
     return plan.look.grainy(plan.look.apply(frame), index) if plan.transform_target else frame.copy()
+
+
+def _fitted(donor: Donor, targets: Sequence[Pixels], marks: Sequence[Landmarks]) -> list[Pixels]:
+    """The donor's frames, their face turned onto the target's and its colours brought near to them."""
+    fitted = []
+    theirs = smooth_landmarks([np.asarray(m, np.float32).reshape(5, 2) for m in donor.landmarks])
+    for frame, from_marks, target, to_marks in zip(donor.frames, theirs, targets, marks, strict=True):
+        size = target.shape[1::-1]
+        matrix = align(to_marks, np.asarray(from_marks, np.float64), 1.0)
+        moved = np.asarray(
+            cv2.warpAffine(frame, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT), np.uint8
+        )
+        fitted.append(_recolored(moved, target, to_marks))
+    return fitted
+
+
+def _recolored(picture: Pixels, target: Pixels, marks: Landmarks) -> Pixels:
+    """`picture` with mean and spread of each channel between the landmarks as in `target` (Reinhard et al., 2001)."""
+    low, high = marks.min(axis=0).astype(int), marks.max(axis=0).astype(int) + 1
+    height, width = target.shape[:2]
+    rows = slice(max(0, min(int(low[1]), height - 8)), max(8, int(high[1])))
+    columns = slice(max(0, min(int(low[0]), width - 8)), max(8, int(high[0])))
+    ours, theirs = (part[rows, columns].reshape(-1, 3).astype(np.float64) for part in (target, picture))
+    gain = np.clip(ours.std(axis=0) / np.maximum(theirs.std(axis=0), 1.0), 0.6, 1.6)
+    shift = ours.mean(axis=0) - gain * theirs.mean(axis=0)
+    return np.asarray(cv2.transform(picture, np.column_stack([np.diag(gain), shift])), np.uint8)
 
 
 def _foreign(

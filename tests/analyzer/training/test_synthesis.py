@@ -6,7 +6,7 @@ import pytest
 from analyzer.datatypes import Pixels
 from analyzer.errors import ConfigError
 from analyzer.training.geometry import Landmarks
-from analyzer.training.synthesis import FAMILIES, make_pair, make_pseudo_fake
+from analyzer.training.synthesis import FAMILIES, IN_PLACE, Donor, make_pair, make_pseudo_fake
 
 SEEDS = range(6)
 
@@ -113,3 +113,27 @@ def test_a_partial_fake_says_which_frames_it_changed(face: Pixels, landmarks: La
         assert 2 <= sum(changed) <= 12
         assert all(said or not seen for said, seen in zip(pair.frame_fake, changed, strict=True))
         assert all(mask.any() == said for mask, said in zip(pair.masks, pair.frame_fake, strict=True))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_donor_is_pasted_where_the_face_is(family: str, face: Pixels, landmarks: Landmarks) -> None:
+    turned = np.ascontiguousarray(face[:, ::-1])
+    marks = landmarks.copy()
+    marks[:, 0] = face.shape[1] - 1 - marks[:, 0]
+    donor = Donor([turned] * 16, [marks[[1, 0, 2, 4, 3]]] * 16)
+    own = make_pair([face] * 16, [landmarks] * 16, 3, family)
+    other = make_pair([face] * 16, [landmarks] * 16, 3, family, donor=donor)
+    assert (np.array(own.fake) != np.array(other.fake)).any() == (family not in IN_PLACE)
+    for real, fake, mask in zip(other.real, other.fake, other.masks, strict=True):
+        np.testing.assert_array_equal(real[mask == 0], fake[mask == 0])
+
+
+def test_a_grey_clip_gets_no_coloured_donor(face: Pixels, landmarks: Landmarks) -> None:
+    grey = np.repeat(face.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+    own, other = (make_pair([grey], [landmarks], 3, "F1", donor=donor) for donor in (None, Donor([face], [landmarks])))
+    np.testing.assert_array_equal(own.fake, other.fake)
+
+
+def test_a_donor_of_another_length_is_an_error(face: Pixels, landmarks: Landmarks) -> None:
+    with pytest.raises(ConfigError, match="donor"):
+        make_pair([face] * 2, [landmarks] * 2, 0, donor=Donor([face], [landmarks]))
