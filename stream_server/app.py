@@ -145,6 +145,7 @@ async def _start(
             verdicts=tuple(snapshot.verdicts.values()),
             alerts=tuple(snapshot.alerts.values()),
             stats=snapshot.stats,
+            crop_scale=settings.analyzer.crop_scale,
         )
 
     hub = Hub(greet, engine.watch, settings.server.client_queue)

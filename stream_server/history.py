@@ -15,7 +15,7 @@ MAX_PER_STREAM: Final = 20_000
 
 
 class ScoreHistory:
-    """The newest scores of each stream, oldest first, bounded in time and number."""
+    """The newest scores of each stream, oldest first, bounded in time and number, without their evidence."""
 
     def __init__(self, kept_s: float = KEPT_S, max_per_stream: int = MAX_PER_STREAM) -> None:
         self._kept_s = kept_s
@@ -25,7 +25,8 @@ class ScoreHistory:
     def add(self, score: ScoreMessage) -> None:
         """Keep one more score."""
         scores = self._scores.setdefault(score.stream_id, deque(maxlen=self._max_per_stream))
-        scores.append(score)
+        # evidence is as large as all the rest, and a chart has no use for it
+        scores.append(score.model_copy(update={"evidence": None}))
         self._expire(scores, score.face_at)
 
     def of(self, stream_id: str, now: float) -> list[ScoreMessage]:

@@ -13,9 +13,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from analyzer.config import AnalyzerConfig
 from analyzer.datatypes import Alert, FaceCrop, FaceEnded, FrameFaces, NotScored, Score, Verdict, VerdictState
 from analyzer.errors import SourceErrorKind
 from stream_server.clock import WallClock
+from stream_server.evidence import ScoreEvidence, score_evidence
 from stream_server.sources.base import StreamState
 from stream_server.streams import StreamInfo
 
@@ -99,6 +101,7 @@ class ScoreMessage(_Message):
     stream_fake_probability: Probability = Field(
         description="Of the stream: its most suspicious face that is fit to be judged."
     )
+    evidence: ScoreEvidence | None = Field(None, description="What it rests on; null where the backend cannot tell.")
 
 
 class VerdictMessage(_Message):
@@ -191,6 +194,11 @@ class HelloMessage(_Message):
         description="The newest of each face: raised ones, and the last that are over."
     )
     stats: StatsMessage | None
+    crop_scale: float = Field(
+        AnalyzerConfig().crop_scale,
+        description="Side of the square that is cut out around a face's box, over the box's longer side: what the map "
+        "of a score's evidence covers.",
+    )
 
 
 class PongMessage(_Message):
@@ -275,6 +283,7 @@ def score_message(event: Score, stream_fake_probability: float, clock: WallClock
         scored_at=clock.unix(event.scored_at_s),
         latency_ms=round(event.latency_s * 1000, 3),
         stream_fake_probability=stream_fake_probability,
+        evidence=score_evidence(event.evidence),
     )
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Literal
+import base64
+from dataclasses import asdict, replace
+from typing import Final, Literal
 
+import cv2
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from analyzer.report import VideoReport
+from analyzer.datatypes import Pixels
+from analyzer.report import FaceReport, VideoReport
 from analyzer.scorer import ScorerInfo
+from stream_server.evidence import ScoreEvidence, score_evidence
+
+PICTURE_SIDE: Final = 160
+"""Pixels of a peak's picture: enough to see what the map lies over, about 6 KB."""
 
 _EXAMPLE: dict[str, JsonValue] = {
     "filename": "interview.mp4",
@@ -25,6 +32,7 @@ _EXAMPLE: dict[str, JsonValue] = {
             "crops": 60,
             "windows": 45,
             "not_scored": {"blurred": 3},
+            "peak": {"at_s": 4.5, "fake_probability": 0.31, "evidence": None, "picture": None},
         }
     ],
     "timeline": [{"face_id": 1, "start_s": 0.0, "end_s": 2.5, "fake_probability": 0.19}],
@@ -61,6 +69,18 @@ class Video(BaseModel):
     notes: list[str] = Field(description="What a person should know about the reading, such as damaged parts.")
 
 
+class VideoPeak(BaseModel):
+    """The most suspicious window of one face."""
+
+    at_s: float = Field(description="`end_s` of that window in the timeline: its newest picture.")
+    fake_probability: float
+    evidence: ScoreEvidence | None = Field(description="What it rests on; null where the backend cannot tell.")
+    picture: str | None = Field(
+        description="JPEG in base64 of the newest crop of that window, which `evidence.where` lies over. Null unless "
+        "asked for, and for all but the 8 faces with the highest peaks."
+    )
+
+
 class VideoFace(BaseModel):
     """One face of the video."""
 
@@ -71,6 +91,7 @@ class VideoFace(BaseModel):
     crops: int = Field(description="Pictures of it that were fit to be judged.")
     windows: int = Field(description="Windows of 16 that were scored.")
     not_scored: dict[str, int] = Field(description="Pictures that were not fit, by reason.")
+    peak: VideoPeak | None = Field(None, description="Its most suspicious window; null when it was never scored.")
 
 
 class TimelinePoint(BaseModel):
@@ -116,6 +137,22 @@ def video_answer(report: VideoReport, info: ScorerInfo, filename: str) -> VideoA
             frames_read=report.frames_read,
             notes=list(report.notes),
         ),
-        faces=[VideoFace(**asdict(face)) for face in report.faces],
+        faces=[_face(face) for face in report.faces],
         timeline=[TimelinePoint(**asdict(point)) for point in report.timeline],
     )
+
+
+def _face(face: FaceReport) -> VideoFace:
+    peak = face.peak and VideoPeak(
+        at_s=face.peak.at_s,
+        fake_probability=face.peak.fake_probability,
+        evidence=score_evidence(face.peak.evidence),
+        picture=face.peak.pictures and _jpeg(face.peak.pictures[-1]),
+    )
+    return VideoFace(**{**asdict(replace(face, peak=None)), "peak": peak})
+
+
+def _jpeg(pixels: Pixels) -> str:
+    small = cv2.resize(pixels, (PICTURE_SIDE, PICTURE_SIDE), interpolation=cv2.INTER_AREA)
+    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
+    return base64.b64encode(encoded.tobytes()).decode()

@@ -75,6 +75,10 @@ async def predict_video(
         str | None,
         Query(pattern=r"^[A-Za-z0-9._-]{1,64}$", description="Progress comes over `/ws/live` under this id."),
     ] = None,
+    *,
+    pictures: Annotated[
+        bool, Query(description="Put a small picture of each face's most suspicious window into the answer.")
+    ] = False,
 ) -> Response:
     """Every face of the video is followed and scored in windows of 16; nothing of the video is kept."""
     if not monitor.trained:
@@ -85,7 +89,7 @@ async def predict_video(
         try:
             filename = await receive_upload(request, boundary, target, max_bytes)
             with _in_words_of_the_client(path, filename):
-                report = await _analyse(request, monitor, path, _progress(monitor, upload_id))
+                report = await _analyse(request, monitor, path, _progress(monitor, upload_id), keep_pictures=pictures)
         except (ClientDisconnect, _ClientGoneError):
             return Response(status_code=CLIENT_GONE)
     return JSONResponse(video_answer(report, monitor.engine.info, filename).model_dump())
@@ -104,7 +108,9 @@ class _ClientGoneError(Exception):
     """The client closed the connection before its video was analysed."""
 
 
-async def _analyse(request: Request, monitor: Monitor, path: Path, progress: Callable[[float], None]) -> VideoReport:
+async def _analyse(
+    request: Request, monitor: Monitor, path: Path, progress: Callable[[float], None], *, keep_pictures: bool
+) -> VideoReport:
     """Analyse in a thread until done, or until the client leaves or the server stops (503)."""
     gone = threading.Event()
     stopping = monitor.uploads.stopping
@@ -117,6 +123,7 @@ async def _analyse(request: Request, monitor: Monitor, path: Path, progress: Cal
             config=monitor.settings.analyzer.config(),
             progress=progress,
             aggregate=aggregate_of(monitor.card),
+            keep_pictures=keep_pictures,
             should_stop=lambda: gone.is_set() or stopping.is_set(),
         )
 

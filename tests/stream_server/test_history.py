@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from stream_server.clock import WallClock
 from stream_server.history import ScoreHistory
 from stream_server.messages import ScoreMessage, score_message
+from tests.fakes import an_evidence
 from tests.stream_server.messages_of import a_score
 
 CLOCK = WallClock(monotonic=lambda: 0.0, wall=lambda: 0.0)
@@ -19,6 +22,14 @@ def test_scores_come_back_oldest_first_and_by_stream() -> None:
         history.add(score(at_s + 10, "yard"))
     assert [s.face_at for s in history.of("door", 3.0)] == [1.0, 2.0, 3.0]
     assert history.of("nowhere", 3.0) == []
+
+
+def test_evidence_is_not_kept_for_it_would_double_the_memory() -> None:
+    history = ScoreHistory()
+    message = score_message(replace(a_score(), evidence=an_evidence()), 0.5, CLOCK)
+    assert message.evidence is not None
+    history.add(message)
+    assert [kept.evidence for kept in history.of("door", 10.0)] == [None]
 
 
 def test_scores_older_than_five_minutes_go() -> None:

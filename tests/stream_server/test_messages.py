@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from stream_server.messages import (
 )
 from stream_server.sources.base import SourceStatus, StreamState
 from stream_server.streams import StreamInfo
+from tests.fakes import an_evidence
 from tests.stream_server.messages_of import FIT, UNFIT, a_score, a_stream, a_verdict, an_alert, some_faces
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -38,7 +40,7 @@ CLOCK = WallClock(monotonic=lambda: 100.0, wall=lambda: 1_000_100.0)
 def one_of_each() -> dict[str, Message]:
     stream = stream_message(a_stream(), 1.0)
     faces = faces_message(some_faces((1, FIT), (2, UNFIT)), CLOCK)
-    score = score_message(a_score(), 0.25, CLOCK)
+    score = score_message(replace(a_score(), evidence=an_evidence()), 0.25, CLOCK)
     verdict, alert = to_message(a_verdict(), CLOCK), to_message(an_alert(), CLOCK)
     stats = StatsMessage(
         at=1.0, device="cpu", model="m", status="ok", streams=1, viewers=1, scores_total=9, scores_per_s=6.0,
@@ -102,8 +104,18 @@ def test_a_score_message_has_what_the_contract_names() -> None:
     assert data == {
         "v": 1, "type": "score", "stream_id": "door", "face_id": 1, "generation": 1, "frame_index": 5,
         "fake_probability": 0.25, "logit": -1.0, "window": 16, "face_at": 1_000_090.0, "scored_at": 1_000_090.05,
-        "latency_ms": 50.0, "stream_fake_probability": 0.75,
+        "latency_ms": 50.0, "stream_fake_probability": 0.75, "evidence": None,
     }  # fmt: skip
+
+
+def test_a_score_message_with_its_evidence_stays_small() -> None:
+    plain = score_message(a_score(), 0.75, CLOCK)
+    explained = score_message(
+        replace(a_score(), evidence=an_evidence(-3.21, [1.37 * i for i in range(-8, 8)])), 0.75, CLOCK
+    )
+    assert explained.evidence is not None
+    assert len(explained.model_dump_json()) < len(plain.model_dump_json()) + 700
+    assert explained.model_copy(update={"evidence": None}) == plain
 
 
 def test_a_stream_message_carries_the_whole_status() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import resource
 import threading
 from collections.abc import Callable, Iterator
@@ -77,11 +78,23 @@ def test_a_video_with_a_face_is_answered_as_the_contract_says(running: Running, 
     assert (body["video"]["width"], body["video"]["height"], body["video"]["frames_read"]) == (640, 360, 60)
     (face,) = body["faces"]
     assert set(face) == {
-        "face_id", "first_s", "last_s", "fake_probability", "crops", "windows", "not_scored"
+        "face_id", "first_s", "last_s", "fake_probability", "crops", "windows", "not_scored", "peak"
     }  # fmt: skip
     assert face["windows"] == len(body["timeline"]) > 0
     assert set(body["timeline"][0]) == {"face_id", "start_s", "end_s", "fake_probability"}
     assert files_in(folder) == []
+
+
+def test_the_peak_of_a_face_is_explained_and_pictured_only_on_request(running: Running, face_bytes: bytes) -> None:
+    files = {"file": ("a.mp4", face_bytes)}
+    plain = running.client.post("/predict_video", files=files).json()
+    pictured = running.client.post("/predict_video?pictures=true", files=files).json()
+    for answer in (plain, pictured):
+        peak = answer["faces"][0]["peak"]
+        assert peak["fake_probability"] == max(point["fake_probability"] for point in answer["timeline"])
+        assert [len(row) for row in peak["evidence"]["where"]] == [7] * 7
+    assert plain["faces"][0]["peak"]["picture"] is None
+    assert base64.b64decode(pictured["faces"][0]["peak"]["picture"]).startswith(b"\xff\xd8")
 
 
 def test_progress_is_published_under_the_id_that_the_client_chose(running: Running, face_video: Path) -> None:
