@@ -25,6 +25,8 @@ MIN_DELIVERED_PX: Final = 64
 """Smallest width of a delivered face (its box): the smallest that is scored live."""
 BOX_SHARE: Final = 1 / (1.3 * LOOSE)
 """Longer side of the face box over the side of a loose crop."""
+VIEWED_PX: Final = (90, 150)
+"""Width of a face in a call or a live stream."""
 STRENGTHS: Final = {"none": (0, 1), "jpeg": (35, 96), "h264": (20, 39), "vp8": (15, 50)}
 """JPEG quality, H.264 constant rate factor, VP8 quantiser: from the first to below the second."""
 
@@ -67,11 +69,13 @@ def draw_delivery(rng: np.random.Generator, side: int, count: int, *, gentle: bo
     """Draw what happens to a clip of `count` loose crops of `side` pixels; `gentle` leaves out what is harsh."""
     smallest = MIN_DELIVERED_PX / BOX_SHARE
     target = side
-    if rng.random() < (0.3 if gentle else 0.7) and side > smallest:
+    if rng.random() < (0.3 if gentle else 0.75) and side > smallest:
         target = int(np.exp(rng.uniform(np.log(smallest), np.log(side))))
+        if rng.random() < 0.4:  # what a viewer of a call or a live stream gets
+            target = min(side, int(rng.uniform(*VIEWED_PX) / BOX_SHARE))
     target = target // 2 * 2
     rare = not gentle
-    codec = str(rng.choice(list(STRENGTHS), p=[0.2, 0.2, 0.45, 0.15]))
+    codec = str(rng.choice(list(STRENGTHS), p=[0.13, 0.22, 0.45, 0.2]))
     first_codec = None
     if rare and rng.random() < 0.35:
         name = str(rng.choice(["jpeg", "h264"]))
@@ -179,6 +183,9 @@ def deliver_mask(mask: Mask, delivery: Delivery, place: int, cells: int = 7) -> 
     box, fine = delivery.boxes[place], cells * 8
     factor = fine / (box.width / scale)
     matrix = np.array([[factor, 0, -box.x / scale * factor], [0, factor, -box.y / scale * factor]])
-    cut = cv2.warpAffine(mask, matrix, (fine, fine), flags=cv2.INTER_LINEAR)
-    seam = cv2.resize(4 * cut * (1 - cut), (cells, cells), interpolation=cv2.INTER_AREA)
+    # a face that is half blended everywhere has its edge at the edge, not everywhere
+    peak = float(mask.max())
+    cut = cv2.warpAffine(mask / max(peak, 1e-3), matrix, (fine, fine), flags=cv2.INTER_LINEAR)
+    edge = 4 * cut * (1 - cut) * min(1.0, 2 * peak)
+    seam = cv2.resize(edge, (cells, cells), interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(seam[:, ::-1] if delivery.flip else seam, np.float32)

@@ -92,11 +92,12 @@ def draw_mask(rng: np.random.Generator, shape: str, points: npt.NDArray[np.float
             outline = center + ring * radii * rng.uniform(0.88, 1.05, 2)
         elif shape == "hull":
             outline = center + ring * radii * rng.uniform(0.8, 1.08, (len(ring), 1))
-        else:
-            top, bottom = (points[0], points[4]) if shape == "inner" else (points[2] - (0, 0.06), points[4] + (0, 0.12))
-            middle, half = (top + bottom) / 2, (bottom - top) / 2
+        elif shape == "inner":
+            middle, half = (points[0] + points[4]) / 2, (points[4] - points[0]) / 2
             width = abs(points[1, 0] - points[0, 0]) * rng.uniform(0.75, 1.1)
             outline = (points[:, 0].mean(), middle[1]) + ring * (width, abs(half[1]) + rng.uniform(0.05, 0.12))
+        else:
+            outline = _lower_outline(rng, ring, points)
         hull = cv2.convexHull((outline * TEMPLATE).astype(np.float32))
         cv2.fillConvexPoly(mask, hull.astype(np.int32), 1.0)
     mask = _elastic(rng, mask)
@@ -105,6 +106,19 @@ def draw_mask(rng: np.random.Generator, shape: str, points: npt.NDArray[np.float
     sigma = TEMPLATE * (rng.uniform(0.03, 0.06) if shape == "square" else rng.uniform(0.008, 0.07))
     mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), sigma), np.float32)
     return _fade_border(mask / max(float(mask.max()), 1e-3))
+
+
+def _lower_outline(
+    rng: np.random.Generator, ring: npt.NDArray[np.float64], points: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """From the nose to below the mouth or the chin, an ellipse or a rounded rectangle, as lip-sync networks paint."""
+    eyes = abs(points[1, 0] - points[0, 0])
+    top = points[2, 1] + rng.uniform(-0.03, 0.05)
+    bottom = points[4, 1] + rng.uniform(0.08, 0.22)
+    half = np.array([eyes * rng.uniform(0.6, 1.0), (bottom - top) / 2])
+    if rng.random() < 0.5:  # a superellipse: nearly a rectangle
+        ring = np.sign(ring) * np.abs(ring) ** 0.5
+    return np.asarray((points[:, 0].mean(), (top + bottom) / 2) + ring * half)
 
 
 def _elastic(rng: np.random.Generator, mask: Mask) -> Mask:
@@ -123,6 +137,14 @@ def _fade_border(mask: Mask) -> Mask:
 def place_mask(mask: Mask, matrix: Affine, size: tuple[int, int]) -> Mask:
     """The template under `matrix` (template pixels to picture), in a picture of `size` (width, height)."""
     return np.asarray(cv2.warpAffine(mask, matrix, size, flags=cv2.INTER_LINEAR), np.float32)
+
+
+def is_profile(marks: Landmarks) -> bool:
+    """Whether a head is turned so far that the nose leaves the middle of the eyes by a third of their distance."""
+    eyes = (marks[1] - marks[0]).astype(np.float64)
+    length = max(float(np.hypot(*eyes)), 1e-6)
+    offset = float((marks[2] - marks[:2].mean(axis=0)) @ eyes) / length
+    return abs(offset) > length / 3
 
 
 def is_grey(picture: Pixels) -> bool:

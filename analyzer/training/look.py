@@ -27,6 +27,8 @@ class Look:
     """Scale down by this and up again; 1 for no change."""
     sharpen: float
     """Weight of unsharp masking; 0 for none."""
+    skin: float = 0.0
+    """Range in grey levels within which skin is smoothed and edges are kept, 0 for none."""
     grain: float = 0.0
     """Standard deviation of noise that the target has and the pasted face has not, 0 for none."""
     seed: int = field(default=0, repr=False)
@@ -39,6 +41,8 @@ class Look:
             small = (max(8, round(width / self.down)), max(8, round(height / self.down)))
             reduced = cv2.resize(out, small, interpolation=cv2.INTER_AREA)
             out = np.asarray(cv2.resize(reduced, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+        if self.skin > 0:
+            out = np.asarray(cv2.bilateralFilter(out, 7, self.skin, 4), np.uint8)
         if self.sharpen > 0:
             soft = cv2.GaussianBlur(out, (0, 0), 1.5)
             out = np.asarray(cv2.addWeighted(out, 1 + self.sharpen, soft, -self.sharpen, 0), np.uint8)
@@ -52,20 +56,22 @@ class Look:
         return np.asarray(np.clip(picture + self.grain * noise[..., None] + 0.5, 0, 255), np.uint8)
 
 
-def draw_look(rng: np.random.Generator, grey: bool) -> Look:
-    """A look that most people would not notice on its own."""
+def draw_look(rng: np.random.Generator, grey: bool, light: float = 110.0) -> Look:
+    """A look that most people would not notice on its own. `light`: mean level of the face, 0 to 255."""
     strength = rng.uniform(0.3, 1.0)
     contrast = 1 + strength * rng.uniform(-0.12, 0.12)
     offset = strength * rng.uniform(-16, 16)
     shift = np.full(3, offset) if grey else offset / 2 + strength * rng.uniform(-13, 13, 3)
     saturation = 1.0 if grey else 1 + strength * rng.uniform(-0.2, 0.2)
+    shift = shift * np.clip(light / 110, 0.3, 1.2)  # or a dark face gets a grey veil
     mix = np.eye(3) * saturation + (1 - saturation) * _LUMA[None, :]
-    color = np.concatenate([mix * contrast, (shift + 128 * (1 - contrast))[:, None]], axis=1)
+    color = np.concatenate([mix * contrast, (shift + light * (1 - contrast))[:, None]], axis=1)
     kind = rng.random()
     return Look(
         color=color,
         down=float(rng.uniform(1.3, 3.0)) if kind < 0.45 else 1.0,
         sharpen=float(rng.uniform(0.2, 0.7)) if kind > 0.65 else 0.0,
+        skin=float(rng.uniform(15, 45)) if rng.random() < 0.3 else 0.0,
         grain=float(rng.uniform(2, 6)) if rng.random() < 0.2 else 0.0,
         seed=int(rng.integers(2**31)),
     )
@@ -106,22 +112,49 @@ def inner_warp(
     return np.asarray(cv2.remap(picture, from_x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT), np.uint8)
 
 
-def low_resolution(picture: Pixels, to_picture: Affine, size: int, finish: float) -> Pixels:
-    """The picture with its face taken down to `size` pixels and warped back, as 128-px swappers do.
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """What becomes of a face that a swap network paints: small, without skin texture, at times sharpened after."""
 
-    `to_picture` maps the `size` x `size` face into the picture. `finish` 0 to 1 says what is done to the small face:
-    below .3 sharpened, to .45 smoothed and sharpened (as face enhancers do), above .7 smoothed, else nothing.
-    """
-    face = cv2.warpAffine(
-        picture, to_picture, (size, size), flags=cv2.INTER_AREA | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT
+    size: int
+    """Side in pixels of the square that is painted, about the face without chin and forehead."""
+    blur: float
+    """Standard deviation in its own pixels, 0 for none."""
+    skin: float
+    """As in `Look`."""
+    sharpen: float
+    """Weight of unsharp masking: little as of a video filter, much as of a face enhancer."""
+
+    def paint(self, picture: Pixels, to_picture: Affine) -> Pixels:
+        """The picture with its face painted. `to_picture` maps the `size` x `size` square into it."""
+        face = cv2.warpAffine(
+            picture,
+            to_picture,
+            (self.size, self.size),
+            flags=cv2.INTER_AREA | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REFLECT,
+        )
+        if self.blur:
+            face = cv2.GaussianBlur(face, (0, 0), self.blur)
+        if self.skin:
+            face = cv2.bilateralFilter(face, 7, self.skin, 4)
+        if self.sharpen:
+            face = cv2.addWeighted(face, 1 + self.sharpen, cv2.GaussianBlur(face, (0, 0), 1.5), -self.sharpen, 0)
+        back = picture.copy()  # beyond the swapper's crop the picture stays
+        cv2.warpAffine(
+            face, to_picture, picture.shape[1::-1], dst=back, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_TRANSPARENT
+        )
+        return back
+
+
+def draw_decoder(rng: np.random.Generator) -> Decoder:
+    """96 to 144 px, of a third of the draws down to 64; most of them without fine texture."""
+    small = rng.random() < 1 / 3
+    size = np.exp(rng.uniform(np.log(64), np.log(144))) if small else rng.integers(96, 145)
+    kind = rng.random()
+    return Decoder(
+        size=int(size),
+        blur=float(rng.uniform(0.5, 1.4)) if kind < 0.35 else 0.0,
+        skin=float(rng.uniform(20, 50)) if 0.35 <= kind < 0.8 else 0.0,
+        sharpen=float(rng.uniform(0.4, 1.1)) if rng.random() < 0.4 else 0.0,
     )
-    if 0.3 <= finish < 0.45 or finish > 0.7:
-        face = cv2.bilateralFilter(face, 5, 20, 3)
-    if finish < 0.45:
-        amount = 0.5 if finish < 0.3 else 0.9
-        face = cv2.addWeighted(face, 1 + amount, cv2.GaussianBlur(face, (0, 0), 1.2), -amount, 0)
-    back = picture.copy()  # beyond the swapper's crop the picture stays
-    cv2.warpAffine(
-        face, to_picture, picture.shape[1::-1], dst=back, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_TRANSPARENT
-    )
-    return back

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.training.geometry import Mask, draw_mask
-from analyzer.training.look import Field, Look, draw_look, draw_shade
+from analyzer.training.look import Decoder, Field, Look, draw_decoder, draw_look, draw_shade
 
 WHOLE: Final = ("F1", "F2", "F4", "F5", "F6")
 """What F7 shows for a part of the window."""
@@ -32,73 +32,84 @@ class Plan:
     """Scale - 1, turn in radians, and shift of the pasted face as fractions of its square: (frames, 4)."""
     gain: npt.NDArray[np.float64]
     """Brightness factor of the pasted face in each frame."""
-    size: int
-    """Side in pixels at which the pasted face was made (F5, F6); 0 for the picture's own."""
-    finish: float
-    """What is done to that small face, see `look.low_resolution`."""
+    decoder: Decoder | None
+    """What paints the pasted face (F5, F6)."""
+    reach: int
+    """F3: over so many frames before and after a face is averaged, ..."""
+    weight: float
+    """... which count so much together, 0 to 1, ..."""
+    soft: float
+    """... and which are blurred by this standard deviation, shares of the aligned square."""
     inner: npt.NDArray[np.float64] | None
     """Shift of each of the five points in each frame, fractions of the aligned square: (frames, 5, 2)."""
     shade: Field | None
     """Light of the pasted face."""
 
 
-def draw_plan(
-    rng: np.random.Generator,
-    family: str,
-    count: int,
-    grey: bool,
-    transform_target: bool | None = None,
-    *,
-    donated: bool = False,
-) -> Plan:
-    """Draw a clip of `count` frames. `transform_target` None: by chance, where the family allows it.
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """What a plan must know of the clip that it is for."""
 
-    `donated`: somebody else's face is pasted; then never a square, which would show their hair.
-    """
-    part = None
+    count: int
+    """Frames."""
+    grey: bool = False
+    """Without colour: then it gets none."""
+    light: float = 110.0
+    """Mean level of the face, 0 to 255."""
+    profile: bool = False
+    """The head is turned so far that much of the aligned square is background."""
+    donated: bool = False
+    """Somebody else's face is pasted."""
+
+
+def draw_plan(rng: np.random.Generator, family: str, clip: Clip, transform_target: bool | None = None) -> Plan:
+    """Draw what is done to a clip. `transform_target` None: by chance, where the family allows it."""
+    count, part = clip.count, None
     if family == "F7":
         family, part = str(rng.choice(WHOLE)), _draw_part(rng, count)
     pasted, blended = family in {"F5", "F6"}, family in {"F1", "F4", "F5", "F6"}
-    ratio = np.full(count, rng.choice([0.25, 0.5, 0.75, 1.0, 1.0, 1.0]) if family == "F1" else rng.uniform(0.75, 1.0))
+    ratio = np.full(count, rng.choice([0.4, 0.6, 0.8, 1.0, 1.0, 1.0]) if family == "F1" else rng.uniform(0.75, 1.0))
     base = np.array([rng.uniform(-0.05, 0.05), rng.uniform(-0.03, 0.03), *rng.uniform(-0.03, 0.03, 2)])
-    offset = np.tile(base * (rng.uniform(0.2, 1.0) if blended else 0), (count, 1))
+    strength = rng.uniform(0.2, 1.0) * (0.5 if clip.profile else 1.0) if blended else 0.0
+    offset = np.tile(base * strength, (count, 1))
     gain = np.ones(count)
     if family == "F4" or (pasted and rng.random() < 0.5):
         _wobble(rng, ratio, offset, gain)
     inner = None
     if family == "F2":
-        inner = ar1(rng, count, 10, rho=rng.uniform(0, 0.95)).reshape(count, 5, 2) * rng.uniform(0.004, 0.014)
+        inner = ar1(rng, count, 10, rho=rng.uniform(0, 0.95)).reshape(count, 5, 2) * rng.uniform(0.005, 0.014)
+    elif family == "F6" and rng.random() < 0.5:  # lips that disagree with the cheeks
+        mouth = ar1(rng, count, 4, rho=rng.uniform(0.3, 0.95)).reshape(count, 2, 2) * rng.uniform(0.006, 0.018)
+        inner = np.concatenate([np.zeros((count, 3, 2)), mouth], axis=1)
     elif blended and family != "F6" and rng.random() < 0.35:  # another person's features in slightly other places
         inner = np.tile(rng.normal(0, rng.uniform(0.004, 0.014), (1, 5, 2)), (count, 1, 1))
-    shade = draw_shade(rng, grey) if blended and rng.random() < 0.45 else None
-    look = draw_look(rng, grey)
     if transform_target is None:
         transform_target = bool(rng.random() < 0.5)
-    if part is not None:
-        ratio = ratio * part
     return Plan(
         family=family,
-        look=look,
+        look=draw_look(rng, clip.grey, clip.light),
         transform_target=transform_target and blended and not pasted,
-        mask=draw_mask(rng, _draw_shape(rng, family, donated)),
-        ratio=ratio,
+        mask=draw_mask(rng, _draw_shape(rng, family, clip)),
+        ratio=ratio if part is None else ratio * part,
         offset=offset,
         gain=gain,
-        size=int(rng.integers(96, 145)) if pasted else 0,
-        finish=float(rng.random()),
+        decoder=draw_decoder(rng) if pasted else None,
+        reach=int(rng.integers(1, 3)),
+        weight=float(rng.uniform(0.55, 0.8)),
+        soft=float(rng.uniform(0.004, 0.009)),
         inner=inner,
-        shade=shade,
+        shade=draw_shade(rng, clip.grey) if blended and rng.random() < 0.45 else None,
     )
 
 
-def _draw_shape(rng: np.random.Generator, family: str, donated: bool) -> str:
+def _draw_shape(rng: np.random.Generator, family: str, clip: Clip) -> str:
     if family == "F6":
         return "lower"
     if family == "F3":
         return str(rng.choice(["hull", "lower"]))
-    if donated:
+    if clip.donated or clip.profile:  # a square would show the donor's hair, or the background beside a profile
         return str(rng.choice(["ellipse", "hull", "inner"], p=[0.35, 0.4, 0.25]))
-    share = [0.2, 0.2, 0.1, 0.5] if family == "F5" else [0.3, 0.4, 0.2, 0.1]
+    share = [0.3, 0.3, 0.15, 0.25] if family == "F5" else [0.3, 0.4, 0.2, 0.1]
     return str(rng.choice(["ellipse", "hull", "inner", "square"], p=share))
 
 
@@ -123,9 +134,9 @@ def _wobble(
     ratio[:] = np.clip(ratio + 0.08 * wobble[:, 0], 0, 1)
     offset += wobble[:, 1:5] * (0.008, 0.008, 0.006, 0.006)
     gain += 0.02 * wobble[:, 5]
-    if count >= 8 and rng.random() < 0.4:
-        start = int(rng.integers(1, count - 2))
-        ratio[start : start + int(rng.integers(1, 3))] = 0  # the swap loses the face for a moment
+    if count >= 8 and rng.random() < 0.6:
+        start = int(rng.integers(1, count - 3))
+        ratio[start : start + int(rng.integers(1, 4))] = 0  # the swap loses the face for a moment
 
 
 def ar1(rng: np.random.Generator, count: int, width: int, rho: float) -> npt.NDArray[np.float64]:

@@ -4,9 +4,9 @@ The idea is that of self-blended images (Shiohara and Yamasaki, CVPR 2022), over
 
     F1  the whole face blended with a slightly transformed self        a good offline swap
     F2  eyes, nose and mouth warped anew in each frame                 frame-by-frame swaps
-    F3  the face region averaged over three frames                     reenactment, lip-sync (over-smooth)
+    F3  the face region averaged over 3 or 5 frames, a little soft      reenactment, lip-sync (over-smooth)
     F4  F1 whose strength, edge and colour wobble, with flashes        unstable live swappers
-    F5  the face taken down to 96-144 px and pasted back               128-px live swappers
+    F5  the face painted at 64-144 px, often without skin texture      128-px live swappers
     F6  the lower face only, at another resolution                     lip-sync
     F7  F1, F2, F4, F5 or F6 in a part of the clip, 4 frames or more   partial manipulation
 
@@ -35,13 +35,14 @@ from analyzer.training.geometry import (
     Mask,
     align,
     is_grey,
+    is_profile,
     place_mask,
     roi_of,
     shifted,
     smooth_landmarks,
 )
-from analyzer.training.look import inner_warp, low_resolution, shaded
-from analyzer.training.plan import Plan, draw_plan
+from analyzer.training.look import inner_warp, shaded
+from analyzer.training.plan import Clip, Plan, draw_plan
 
 FAMILIES: Final = ("F1", "F2", "F3", "F4", "F5", "F6", "F7")
 STILL_FAMILIES: Final = ("F1", "F2", "F5", "F6")
@@ -95,13 +96,12 @@ def make_pair(
     if donor is not None and not len(donor.frames) == len(donor.landmarks) == len(frames):
         raise ConfigError(f"expected {len(frames)} donor frames, one for each frame: {len(donor.frames)}")
     rng = np.random.default_rng(seed)
-    grey = is_grey(frames[0])
-    if donor is not None and is_grey(donor.frames[0]) != grey:
-        donor = None
-    plan = draw_plan(rng, family, len(frames), grey, transform_target, donated=donor is not None)
-    if plan.family in IN_PLACE:
-        donor = None
     marks = smooth_landmarks([np.asarray(m, np.float32).reshape(5, 2) for m in landmarks])
+    grey = is_grey(frames[0])
+    if donor is not None and (family in IN_PLACE or is_grey(donor.frames[0]) != grey):
+        donor = None
+    clip = Clip(len(frames), grey, _light(frames[0], marks[0]), is_profile(marks[0]), donor is not None)
+    plan = draw_plan(rng, family, clip, transform_target)
     places = [align(m, WIDE, TEMPLATE) for m in marks]
     real = [_target(plan, frame, index) for index, frame in enumerate(frames)]
     fake, masks = [f.copy() for f in real], [np.zeros(f.shape[:2], np.float32) for f in frames]
@@ -149,10 +149,7 @@ def _fitted(donor: Donor, targets: Sequence[Pixels], marks: Sequence[Landmarks])
 
 def _recolored(picture: Pixels, target: Pixels, marks: Landmarks) -> Pixels:
     """`picture` with mean and spread of each channel between the landmarks as in `target` (Reinhard et al., 2001)."""
-    low, high = marks.min(axis=0).astype(int), marks.max(axis=0).astype(int) + 1
-    height, width = target.shape[:2]
-    rows = slice(max(0, min(int(low[1]), height - 8)), max(8, int(high[1])))
-    columns = slice(max(0, min(int(low[0]), width - 8)), max(8, int(high[0])))
+    rows, columns = _between(target, marks)
     ours, theirs = (part[rows, columns].reshape(-1, 3).astype(np.float64) for part in (target, picture))
     gain = np.clip(ours.std(axis=0) / np.maximum(theirs.std(axis=0), 1.0), 0.6, 1.6)
     shift = ours.mean(axis=0) - gain * theirs.mean(axis=0)
@@ -171,7 +168,7 @@ def _foreign(
     x0, y0, x1, y1 = roi
     region = np.ascontiguousarray(frames[index][y0:y1, x0:x1])
     if plan.family == "F3":
-        return _neighbours(frames, places, index, roi, region)
+        return _neighbours(frames, places, index, roi, plan)
     side = TEMPLATE * float(np.hypot(*places[index][:, 0]))
     points = np.asarray(marks - (x0, y0), np.float64)
     out: Pixels = region
@@ -179,8 +176,8 @@ def _foreign(
         out = inner_warp(out, points, plan.inner[index] * side, reach=side * 0.1)
     if plan.family == "F2":
         return out
-    if plan.size:
-        out = low_resolution(out, shifted(align(marks, TIGHT, plan.size), roi), plan.size, plan.finish)
+    if plan.decoder is not None:
+        out = plan.decoder.paint(out, shifted(align(marks, TIGHT, plan.decoder.size), roi))
     if not plan.transform_target:
         out = plan.look.apply(out)
     if plan.shade is not None:
@@ -203,15 +200,32 @@ def _moved(offset: npt.NDArray[np.float64], center: npt.NDArray[np.float64], sid
 
 
 def _neighbours(
-    frames: Sequence[Pixels], places: Sequence[Affine], index: int, roi: tuple[int, int, int, int], own: Pixels
+    frames: Sequence[Pixels], places: Sequence[Affine], index: int, roi: tuple[int, int, int, int], plan: Plan
 ) -> Pixels:
-    """The region averaged with the same face one frame before and after (weight .6 in all for the two)."""
-    total = own.astype(np.float32) * 0.4
-    size = own.shape[1::-1]
-    for other in (max(0, index - 1), min(len(frames) - 1, index + 1)):
-        here, there = np.vstack([shifted(places[index], roi), (0, 0, 1)]), np.vstack([places[other], (0, 0, 1)])
-        matrix = (here @ np.linalg.inv(there))[:2]
-        total += 0.3 * cv2.warpAffine(
-            frames[other], matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+    """The region averaged with the same face in the frames before and after, and a little blurred."""
+    x0, y0, x1, y1 = roi
+    here = np.vstack([shifted(places[index], roi), (0, 0, 1)])
+    total = frames[index][y0:y1, x0:x1].astype(np.float32) * (1 - plan.weight)
+    steps = [step for step in range(-plan.reach, plan.reach + 1) if step]
+    for step in steps:
+        other = min(max(0, index + step), len(frames) - 1)
+        matrix = (here @ np.linalg.inv(np.vstack([places[other], (0, 0, 1)])))[:2]
+        total += (plan.weight / len(steps)) * cv2.warpAffine(
+            frames[other], matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
         )
-    return np.asarray(total + 0.5, np.uint8)
+    side = TEMPLATE * float(np.hypot(*places[index][:, 0]))
+    return np.asarray(cv2.GaussianBlur(total, (0, 0), max(0.3, plan.soft * side)) + 0.5, np.uint8)
+
+
+def _light(picture: Pixels, marks: Landmarks) -> float:
+    """Mean level between the landmarks, 0 to 255."""
+    rows, columns = _between(picture, marks)
+    return float(picture[rows, columns].mean())
+
+
+def _between(picture: Pixels, marks: Landmarks) -> tuple[slice, slice]:
+    """Rows and columns of the picture between the landmarks, at least 8 of each."""
+    low, high = marks.min(axis=0).astype(int), marks.max(axis=0).astype(int) + 1
+    height, width = picture.shape[:2]
+    top, left = (max(0, min(int(low[1]), height - 8)), max(0, min(int(low[0]), width - 8)))
+    return slice(top, max(top + 8, int(high[1]))), slice(left, max(left + 8, int(high[0])))

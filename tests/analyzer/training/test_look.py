@@ -5,7 +5,7 @@ import pytest
 
 from analyzer.datatypes import Pixels
 from analyzer.training.geometry import TEMPLATE, TIGHT, Landmarks, align
-from analyzer.training.look import draw_look, draw_shade, inner_warp, low_resolution, shaded
+from analyzer.training.look import Decoder, draw_decoder, draw_look, draw_shade, inner_warp, shaded
 
 
 def test_the_look_of_a_grey_picture_stays_grey() -> None:
@@ -41,14 +41,23 @@ def test_a_warp_moves_what_is_near_and_leaves_what_is_far_alone() -> None:
     np.testing.assert_array_equal(warped[:40], ramp[:40])
 
 
-@pytest.mark.parametrize("finish", [0.1, 0.4, 0.5, 0.9], ids=["sharpened", "enhanced", "plain", "smoothed"])
-def test_a_low_resolution_face_loses_detail_and_the_rest_stays(
-    finish: float, face: Pixels, landmarks: Landmarks
-) -> None:
+@pytest.mark.parametrize(
+    "decoder",
+    [Decoder(48, 0, 0, 0), Decoder(48, 1.0, 0, 0), Decoder(48, 0, 30, 0), Decoder(48, 0, 30, 0.9)],
+    ids=["plain", "soft", "smooth", "enhanced"],
+)
+def test_a_painted_face_is_another_and_the_rest_stays(decoder: Decoder, face: Pixels, landmarks: Landmarks) -> None:
     place = align(landmarks, TIGHT, 48)
-    out = low_resolution(face, place, 48, finish)
+    out = decoder.paint(face, place)
     assert out.shape == face.shape
     assert (out != face).any()
     corners = np.array([[0, 0], [48, 0], [0, 48], [48, 48]]) @ place[:, :2].T + place[:, 2]
     top = max(0, int(corners[:, 1].min()) - 2)
     np.testing.assert_array_equal(out[:top], face[:top])
+
+
+def test_decoders_paint_at_64_to_144_pixels_and_many_without_texture() -> None:
+    drawn = [draw_decoder(np.random.default_rng(seed)) for seed in range(200)]
+    assert all(64 <= one.size <= 144 for one in drawn)
+    assert 100 < sum(bool(one.blur or one.skin) for one in drawn) < 190
+    assert any(one.size < 96 for one in drawn)

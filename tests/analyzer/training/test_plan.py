@@ -3,14 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analyzer.training.plan import FEWEST, WHOLE, ar1, draw_plan
+from analyzer.training.plan import FEWEST, WHOLE, Clip, ar1, draw_plan
 
 
 @pytest.mark.parametrize("count", [1, 2, 16, 40])
 @pytest.mark.parametrize("family", ["F1", "F2", "F3", "F4", "F5", "F6", "F7"])
 def test_a_plan_has_a_row_for_each_frame(family: str, count: int) -> None:
     for seed in range(10):
-        plan = draw_plan(np.random.default_rng(seed), family, count, grey=False)
+        plan = draw_plan(np.random.default_rng(seed), family, Clip(count))
         assert plan.ratio.shape == plan.gain.shape == (count,)
         assert plan.offset.shape == (count, 4)
         assert plan.inner is None or plan.inner.shape == (count, 5, 2)
@@ -21,11 +21,11 @@ def test_a_plan_has_a_row_for_each_frame(family: str, count: int) -> None:
 def test_a_partial_fake_leaves_a_part_of_the_window_alone_and_changes_at_least_four_frames_in_a_row() -> None:
     lengths = set()
     for seed in range(200):
-        plan = draw_plan(np.random.default_rng(seed), "F7", 16, grey=False)
+        plan = draw_plan(np.random.default_rng(seed), "F7", Clip(16))
         assert plan.family in WHOLE
         changed = np.flatnonzero(plan.ratio)
         length = int(changed[-1] - changed[0] + 1)
-        assert FEWEST - 2 <= length <= 12  # one or two frames at its end may be those where the swap lost the face
+        assert FEWEST - 3 <= length <= 12  # up to three at its end may be those where the swap lost the face
         lengths.add(length)
     assert {4, 8, 12} <= lengths
 
@@ -33,7 +33,7 @@ def test_a_partial_fake_leaves_a_part_of_the_window_alone_and_changes_at_least_f
 def test_only_what_is_blended_may_have_its_target_changed() -> None:
     for family in ("F2", "F3", "F5", "F6"):
         for seed in range(20):
-            assert not draw_plan(np.random.default_rng(seed), family, 4, grey=False).transform_target
+            assert not draw_plan(np.random.default_rng(seed), family, Clip(4)).transform_target
 
 
 def test_neighbouring_rows_correlate_as_asked() -> None:

@@ -110,7 +110,7 @@ def test_a_partial_fake_says_which_frames_it_changed(face: Pixels, landmarks: La
     for seed in range(12):
         pair = make_pair([face] * 16, [landmarks] * 16, seed, "F7")
         changed = [bool((real != fake).any()) for real, fake in zip(pair.real, pair.fake, strict=True)]
-        assert 2 <= sum(changed) <= 12
+        assert 1 <= sum(changed) <= 12
         assert all(said or not seen for said, seen in zip(pair.frame_fake, changed, strict=True))
         assert all(mask.any() == said for mask, said in zip(pair.masks, pair.frame_fake, strict=True))
 
