@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from analyzer.errors import ConfigError
+from stream_server.cli_train import train
 from stream_server.exit_codes import Exit
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 Manifest = Annotated[
     Path,
@@ -21,41 +19,8 @@ Manifest = Annotated[
         show_default=False,
     ),
 ]
-Split = Annotated[str | None, typer.Option(help="Only rows of this split.", show_default="all, or `train` to train")]
+Split = Annotated[str | None, typer.Option(help="Only rows of this split.", show_default="all")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
-
-
-def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
-    manifest: Manifest,
-    *,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for checkpoint, figures and weights.")],
-    init: Annotated[
-        Path | None, typer.Option(help="Start weights of the backbone (torchvision's EfficientNet-B0 features).")
-    ] = None,
-    minutes: Annotated[float, typer.Option(min=0.1, help="How long to train, all stages together.")] = 60.0,
-    seed: Annotated[int, typer.Option(help="Same seed, same choices.")] = 0,
-    split: Split = None,
-    name: Annotated[str, typer.Option(help="File name of the weights, without suffix.")] = "deepfake-monitor-custom",
-    cache: Annotated[
-        Path | None, typer.Option(help="Where cut-out faces are kept for the next run.", show_default="in --output")
-    ] = None,
-    resume: Annotated[bool, typer.Option(help="Go on from a checkpoint in --output.")] = True,
-    device: Device = "auto",
-) -> None:
-    """Train weights from your own real and fake material; `evaluate` says what they are worth.
-
-    Ctrl-C stops it; the same command goes on from the last checkpoint.
-    """
-    if not _NAME.fullmatch(name):
-        raise typer.BadParameter("expected letters, digits, `.`, `_` or `-`", param_hint="--name")
-    from analyzer.training.train import TrainOptions, run_training  # noqa: PLC0415  # `--help` must not wait for torch
-
-    options = TrainOptions(
-        manifest=manifest, output=output, init=init, minutes=minutes, seed=seed, split=split, name=name, cache=cache,
-        resume=resume, device=device,
-    )  # fmt: skip
-    weights = run_training(options)
-    typer.echo(f"{weights}")
 
 
 def evaluate(

@@ -18,8 +18,8 @@ CHECKPOINT: Final = "checkpoint.pt"
 class Checkpoint:
     """Everything that a run needs to go on."""
 
-    state: dict[str, Any]
-    """Stage, its step, and the seconds spent on it."""
+    place: dict[str, Any]
+    """`analyzer.training.loop.Place` as a dictionary."""
     options: str
     """Fingerprint of what the run was told."""
     net: dict[str, Tensor]

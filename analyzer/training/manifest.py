@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -109,39 +109,99 @@ def _row(path: Path, number: int, values: Mapping[str | None, str | list[str]]) 
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How much of the rows the two held-out parts get, and which groups are put somewhere by hand."""
+    """How much of the rows the held-out parts get, and which groups are put somewhere by hand."""
 
     dev: float = 0.12
     calibration: float = 0.12
+    window: float = 0.0
+    """Of what is left to train with: kept away from stage A, for stage B."""
     placed: Mapping[str, str] | None = None
-    """Group -> "train", "dev" or "calibration"."""
+    """Group -> part. What the rows' splits say counts for less."""
 
 
-PARTS: Final = ("train", "dev", "calibration")
+PARTS: Final = ("train", "window", "dev", "calibration")
+"""What rows are shared out into; as a split of the manifest, all but "train" place the row's whole group."""
+
+
+def chosen_rows(path: Path, split: str | None) -> list[Row]:
+    """The rows to train from: those of `split`; without one those of `PARTS` where it has any, otherwise all."""
+    rows = read_manifest(path, split)
+    if split is None and any(row.split in PARTS for row in rows):
+        rows = [row for row in rows if row.split in PARTS]
+    return rows
+
+
+def read_places(path: Path) -> dict[str, str]:
+    """Two tab-separated columns, group and part; empty lines and those that start with # are passed over.
+
+    Raises `ConfigError` for anything else, and for a group placed twice.
+    """
+    places: dict[str, str] = {}
+    for number, line in enumerate(_text(path).splitlines(), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        group, _, part = (cell.strip() for cell in line.partition("\t"))
+        if not group or part not in PARTS:
+            raise ConfigError(f"{path}, line {number}: expected a group, a tab, and one of {', '.join(PARTS)}")
+        if places.setdefault(group, part) != part:
+            raise ConfigError(f"{path}, line {number}: {group!r} was put into {places[group]} before")
+    return places
 
 
 def share_out(rows: Sequence[Row], seed: int, shares: Shares | None = None) -> dict[str, list[Row]]:
-    """Divide rows into train, dev and calibration; no group is ever in two of them.
+    """Divide rows into `PARTS`; no group is ever in two of them.
 
-    Which part a group goes to depends on its name and the seed alone (a hash), so rows added later move nobody.
-    With few large groups a part may stay empty: place them by hand.
+    A group goes where `Shares.placed` puts it, otherwise where the split of its rows does (dev, calibration, window),
+    otherwise where its name does: by a hash of name and seed alone, so rows added later move nobody. No group is drawn
+    into a part that the splits name. With few large groups a part may stay empty: place them by hand. Raises
+    `ConfigError` for a part that there is not, and for a group whose rows are of two parts.
     """
     shares = shares or Shares()
-    placed = dict(shares.placed or {})
-    wrong = sorted(set(placed.values()) - set(PARTS))
+    by_hand = dict(shares.placed or {})
+    wrong = sorted(set(by_hand.values()) - set(PARTS))
     if wrong:
         raise ConfigError(f"a group can be placed in {', '.join(PARTS)}, not in {', '.join(wrong)}")
+    by_split = _places_by_split(rows, by_hand)
+    named = set(by_split.values())
+    drawn = replace(
+        shares,
+        dev=0.0 if "dev" in named else shares.dev,
+        calibration=0.0 if "calibration" in named else shares.calibration,
+        window=0.0 if "window" in named else shares.window,
+    )
+    placed = {**by_split, **by_hand}
     parts: dict[str, list[Row]] = {name: [] for name in PARTS}
     for row in rows:
-        parts[placed.get(row.group) or _part(row.group, seed, shares)].append(row)
+        parts[placed.get(row.group) or _part(row.group, seed, drawn)].append(row)
     return parts
+
+
+def _places_by_split(rows: Sequence[Row], by_hand: Mapping[str, str]) -> dict[str, str]:
+    splits: dict[str, set[str]] = {}
+    for row in rows:
+        splits.setdefault(row.group, set()).add(row.split)
+    placed = {}
+    for group, names in splits.items():
+        if len(names) > 1 and names & set(PARTS[1:]) and group not in by_hand:
+            raise ConfigError(
+                f"the group {group!r} has rows of the splits {', '.join(sorted(map(repr, names)))}: what comes from "
+                "one source belongs into one part"
+            )
+        (name, *_) = names
+        if name in PARTS[1:]:
+            placed[group] = name
+    return placed
 
 
 def _part(group: str, seed: int, shares: Shares) -> str:
     point = int.from_bytes(hashlib.sha256(f"{seed}:{group}".encode()).digest()[:6], "big") / 2**48
+    held_out = shares.dev + shares.calibration
     if point < shares.dev:
         return "dev"
-    return "calibration" if point < shares.dev + shares.calibration else "train"
+    if point < held_out:
+        return "calibration"
+    # at the other end, so that another share of windows moves nobody into or out of what is held out
+    return "window" if point >= 1 - shares.window * (1 - held_out) else "train"
 
 
 def count_kinds(rows: Iterable[Row]) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from analyzer.model.network import DeepfakeNet
 from analyzer.training.calibrate import fit_platt, move_threshold
 from analyzer.training.metrics import at_threshold, auc
 from analyzer.training.samples import Found, PlainWindows, PseudoWindows
-from analyzer.training.stages import encode_all, loader, window_logits
+from analyzer.training.stages import encode, encode_all, loader, window_logits
 from analyzer.training.synthesis import FAMILIES, STILL_FAMILIES
 
 Values = npt.NDArray[np.float64]
@@ -109,6 +110,48 @@ def measure(net: DeepfakeNet, found: Sequence[Found], values: CalibrationValues,
             _put(figures, f"pseudo.{family}.frames", auc(logits.frames, logits.fake))
             _put(figures, f"pseudo.{family}.window", auc(logits.window, logits.fake))
     return figures
+
+
+GLANCE_CLIPS: Final = 40
+"""So many clips of dev at most are looked at during stage A, ..."""
+GLANCE_FRAMES: Final = (0, 5, 10, 15)
+"""... these frames of one window of each, ..."""
+GLANCE_PSEUDO: Final = 16
+"""... and pseudo-fakes of so many of its real faces: seconds in all."""
+
+
+def glance(net: DeepfakeNet, found: Sequence[Found], bench: Bench) -> dict[str, float]:
+    """A first idea of how single faces do: AUC of the mean frame logit on dev clips and on their pseudo-fakes.
+
+    Always the same windows for one `bench.seed`, so that two looks can be compared. Changes nothing in `net`.
+    """
+    figures: dict[str, float] = {}
+    kinds = [[item for item in clips(found) if item[0].fake == fake] for fake in (False, True)]
+    moving = [item for kind in kinds for item in _evenly(kind, GLANCE_CLIPS // 2)]
+    if moving:
+        _put(figures, "auc.frames", _glance_auc(net, PlainWindows(moving, bench.seed, 1), bench))
+    reals = [(row, track) for row, track in found if not row.fake]
+    for family in ("F1", "F4", "F5"):
+        chosen = _evenly(clips(reals) or (reals if family in STILL_FAMILIES else []), GLANCE_PSEUDO)
+        if chosen:
+            samples = PseudoWindows(chosen, family, bench.seed)
+            _put(figures, f"pseudo.{family}.frames", _glance_auc(net, samples, bench))
+    return figures
+
+
+def _evenly(found: Sequence[Found], most: int) -> list[Found]:
+    """At most so many of them, from the first to the last."""
+    if len(found) <= most:
+        return list(found)
+    return [found[round(i * (len(found) - 1) / (most - 1))] for i in range(most)]
+
+
+def _glance_auc(net: DeepfakeNet, samples: PlainWindows | PseudoWindows, bench: Bench) -> float | None:
+    scores, truth = [], []
+    for pixels, _, fake, _ in loader(samples, bench.batch, 0):
+        scores.append(encode(net, pixels[:, list(GLANCE_FRAMES)], bench.device)[1].mean(dim=1).double().cpu().numpy())
+        truth.append(fake.numpy() > 0.5)
+    return auc(np.concatenate(scores), np.concatenate(truth))
 
 
 def _stills(reals: Sequence[Found], most: int = 60) -> list[Found]:

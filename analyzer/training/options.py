@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
+from analyzer.errors import ConfigError
+from analyzer.model.backbone import NUM_STAGES
+from analyzer.training.precision import PRECISIONS
 from analyzer.training.samples import Mixture
+
+SIZES: Final = (160, 192, 224)
+"""Crop sizes of stage A: the network halves a crop five times, and smaller ones hide what it is to see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +28,22 @@ class TrainOptions:
     """Start weights of the backbone: the state of torchvision's `efficientnet_b0().features`. None: random."""
     init_stages: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
     """Which stages are started from it."""
+    start: Path | None = None
+    """A trained weights file, with its card, to go on from instead of `init`."""
+    freeze: int = 1
+    """So many backbone stages with start weights, from the first, learn nothing in stage A."""
+    size: int = 224
+    """Crops are scaled down to this in stage A, which is faster; a last run at 224 is what the monitor needs."""
+    precision: str = "auto"
+    """float32, bfloat16, or auto: bfloat16 on CUDA, on a CPU what a few timed steps say (float32 with `steps`)."""
     minutes: float = 60.0
     seed: int = 0
     device: str = "auto"
     """auto, cpu or cuda."""
+    threads: int | None = None
+    """CPU threads of the network; None leaves it to torch."""
     split: str | None = None
-    """Only rows of this split; None takes "train" where the manifest has it, otherwise every row."""
+    """Only rows of this split; None takes train, dev and calibration where the manifest has them, otherwise all."""
     cache: Path | None = None
     """Where the cut-out faces are kept; None: `output`/faces."""
     name: str = "deepfake-monitor-custom"
@@ -34,7 +51,9 @@ class TrainOptions:
     version: str = "0.1"
     mixture: Mixture = field(default_factory=lambda: Mixture(real_fakes=0.3))
     placed: Mapping[str, str] = field(default_factory=dict)
-    """Groups put into "train", "dev" or "calibration" by hand; the others are shared out by their names."""
+    """Groups put into "train", "window", "dev" or "calibration" by hand; others as the manifest says, or by name."""
+    window_share: float = 0.25
+    """Of the training groups, kept away from stage A: stage B learns from clips that the frame path has not seen."""
     target_fpr: float = 0.05
     """False-positive rate on real calibration clips at which 0.5 is set."""
     workers: int = 2
@@ -46,11 +65,41 @@ class TrainOptions:
     """Steps of either stage instead of minutes: the run is then the same to the bit."""
     max_windows: int = 3000
     """Encoded windows kept for stage B, 200 KB of memory each."""
+    measure_every: float = 10.0
+    """Minutes from one look at dev to the next during stage A; 0 for none."""
     stages: str = "ABC"
     """Which stages to run; "A" alone measures single faces."""
     resume: bool = True
     quiet: bool = False
 
-    def fingerprint(self) -> str:
+    def check(self) -> None:
+        """`ConfigError` for what no run can be made of."""
+        wrong = {
+            "minutes must be above 0": self.minutes <= 0,
+            "batch must be above 0": self.batch < 1,
+            "workers must be 0 or more": self.workers < 0,
+            "steps must be above 0": self.steps is not None and self.steps < 1,
+            "threads must be above 0": self.threads is not None and self.threads < 1,
+            "rates must be above 0": min(self.rate_backbone, self.rate_head) <= 0,
+            "the share of windows must be 0 or more and below 1": not 0 <= self.window_share < 1,
+            "the share of real fakes must be 0 to 1": not 0 <= self.mixture.real_fakes <= 1,
+            "minutes between two looks at dev must be 0 or more": self.measure_every < 0,
+            f"size must be one of {SIZES}": self.size not in SIZES,
+            f"precision must be one of {PRECISIONS}": self.precision not in PRECISIONS,
+            f"stages must be some of A, B and C, got {self.stages!r}": not set("ABC") >= set(self.stages) > set(),
+            f"0 to {NUM_STAGES} stages can rest, got {self.freeze}": not 0 <= self.freeze <= NUM_STAGES,
+            "give start weights of the backbone (--init) or a whole network (--start), not both": None
+            not in (self.init, self.start),
+            "only stages with start weights can rest: give --init or --start, or --freeze 1 or less": self.freeze > 1
+            and self.init is None
+            and self.start is None,
+        }
+        for message, is_wrong in wrong.items():
+            if is_wrong:
+                raise ConfigError(message)
+
+    def fingerprint(self, start_sha256: str = "") -> str:
         """What a checkpoint must agree in: more time may be given later, other material may not."""
-        return repr((self.seed, self.mixture, self.batch, self.init_stages, sorted(self.placed.items())))
+        mixed = (self.mixture, self.batch, self.size, self.window_share, sorted(self.placed.items()))
+        learned = (self.init_stages, self.freeze, self.rate_backbone, self.rate_head, start_sha256)
+        return repr((self.seed, mixed, learned))

@@ -5,8 +5,8 @@ Plain sequences of numpy arrays: no torch here, so that they run in worker proce
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -41,6 +41,17 @@ class Mixture:
     families: Mapping[str, float] = field(
         default_factory=lambda: {"F1": 0.4, "F2": 0.08, "F3": 0.06, "F4": 0.08, "F5": 0.25, "F6": 0.13}
     )
+
+    def without(self, families: Iterable[str]) -> Mixture:
+        """The same with some families never drawn. `ConfigError` for one that there is not, or when none is left."""
+        left_out = set(families)
+        unknown = sorted(left_out - set(FAMILIES))
+        if unknown:
+            raise ConfigError(f"unknown family {', '.join(unknown)}: expected {', '.join(FAMILIES)}")
+        kept = {name: share for name, share in self.families.items() if name not in left_out}
+        if not any(name in STILL_FAMILIES and share > 0 for name, share in kept.items()):
+            raise ConfigError(f"stage A needs one of {', '.join(STILL_FAMILIES)}: not all of them can be left out")
+        return replace(self, families=kept)
 
 
 class Crops(NamedTuple):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -12,67 +9,17 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from analyzer.errors import ConfigError
+from analyzer.config import FACE_SIZE
 from analyzer.model.network import DeepfakeNet, preprocess
+from analyzer.training.precision import autocast
 from analyzer.training.samples import Crops, ImageSamples, Windows
 
 SMOOTHING: Final = 0.05
 """Label smoothing: 0 and 1 are taught as .025 and .975."""
 SEAM_WEIGHT: Final = 0.3
-EMA_DECAY: Final = 0.999
-
-
-@dataclass(slots=True)
-class Budget:
-    """How long a stage may run: seconds, or steps where a run must be repeatable to the bit."""
-
-    seconds: float
-    steps: int | None = None
-    spent_s: float = 0.0
-    """Carried over from earlier runs of the same stage."""
-    started_s: float = 0.0
-
-    def start(self) -> None:
-        self.started_s = time.monotonic()
-
-    def used_s(self) -> float:
-        return self.spent_s + time.monotonic() - self.started_s
-
-    def share(self, step: int) -> float:
-        """Of the budget, 0 to 1, before step number `step` (from 0)."""
-        done = step / self.steps if self.steps is not None else self.used_s() / max(self.seconds, 1e-6)
-        return min(1.0, done)
-
-
-class Average:
-    """Exponential moving average of a network's parameters; buffers are taken over as they are."""
-
-    def __init__(self, net: nn.Module) -> None:
-        self.net = copy.deepcopy(net).eval().requires_grad_(False)
-
-    @torch.no_grad()
-    def update(self, net: nn.Module, step: int) -> None:
-        decay = min(EMA_DECAY, (1 + step) / (10 + step))
-        for average, value in zip(self.net.parameters(), net.parameters(), strict=True):
-            average.lerp_(value, 1 - decay)
-        for kept, now in zip(self.net.buffers(), net.buffers(), strict=True):
-            kept.copy_(now)
-
-
-def autocast(device: torch.device) -> torch.autocast:
-    """bfloat16 where it pays and nothing overflows."""
-    return torch.autocast(device.type, dtype=torch.bfloat16)
-
-
-def cosine(share: float, warm: float = 0.02) -> float:
-    """Learning-rate factor at a share of the run: a short rise, then half a cosine down to 2 %."""
-    if share < warm:
-        return max(0.02, share / warm)
-    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (share - warm) / (1 - warm)))
 
 
 def join_crops(parts: Sequence[Crops]) -> list[Tensor]:
@@ -107,15 +54,23 @@ def _quiet_worker(_: int) -> None:
     torch.set_num_threads(1)
 
 
-def freeze(net: DeepfakeNet, started: Sequence[int]) -> None:
-    """Train mode, but the stem learns nothing and BatchNorm statistics of stages with start weights stay."""
+def freeze(net: DeepfakeNet, started: Sequence[int], frozen: int = 1) -> None:
+    """Train mode, but the first `frozen` backbone stages rest: they learn nothing and drop nothing.
+
+    BatchNorm statistics of all stages with start weights stay. No gradient is computed for what rests, so a run with
+    more stages at rest is faster, too.
+    """
     net.train()
     features = net.frame_path.backbone.features
-    features[0].requires_grad_(False)
-    for stage in started:
-        for module in features[stage].modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
+    for index, stage in enumerate(features):
+        rests = index < frozen and index in started
+        stage.requires_grad_(not rests)
+        if rests:
+            stage.eval()
+        elif index in started:
+            for module in stage.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,34 +81,37 @@ class StageA:
     """Backbone stages that have start weights."""
     rate_head: float = 3e-4
     rate_backbone: float = 3e-5
-    batch: int = 8
+    size: int = FACE_SIZE
+    """Crops are scaled down to this many pixels before the network: a multiple of 32."""
 
     def optimizer(self, net: DeepfakeNet) -> torch.optim.AdamW:
-        backbone = list(net.frame_path.backbone.parameters())
-        fresh = [
-            p
-            for i, stage in enumerate(net.frame_path.backbone.features)
-            if i not in self.started
-            for p in stage.parameters()
-        ]
-        fresh_ids = {id(p) for p in fresh}
-        known = [p for p in backbone if id(p) not in fresh_ids]
-        ids = {id(p) for p in backbone}
-        head = [p for p in net.frame_path.parameters() if id(p) not in ids]
+        """Over everything that is not at rest (call `freeze` before)."""
+        stages = net.frame_path.backbone.features
+        known = [p for i in self.started for p in stages[i].parameters() if p.requires_grad]
+        known_ids = {id(p) for p in known}
+        fresh = [p for p in net.frame_path.parameters() if p.requires_grad and id(p) not in known_ids]
         groups = [
             {"params": known, "lr": self.rate_backbone, "base": self.rate_backbone},
-            {"params": head + fresh, "lr": self.rate_head, "base": self.rate_head},
+            {"params": fresh, "lr": self.rate_head, "base": self.rate_head},
         ]
         return torch.optim.AdamW(groups, weight_decay=0.02)
 
-    def loss(self, net: DeepfakeNet, batch: Sequence[Tensor], device: torch.device) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(
+        self, net: DeepfakeNet, batch: Sequence[Tensor], device: torch.device, precision: str = "bfloat16"
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss, and what it is made of, for `Crops` as tensors."""
         pixels, fake, seams, knows = (tensor.to(device, non_blocking=True) for tensor in batch)
-        with autocast(device):
-            out = net.frame_path(preprocess(pixels))
+        faces = preprocess(pixels)
+        if self.size != FACE_SIZE:
+            faces = F.interpolate(faces, size=(self.size, self.size), mode="bilinear", antialias=True)
+        with autocast(device, precision):
+            out = net.frame_path(faces)
         target = fake * (1 - SMOOTHING) + SMOOTHING / 2
         decision = F.binary_cross_entropy_with_logits(out.logit.float(), target)
-        seam = F.binary_cross_entropy_with_logits(out.attention_logits.float().squeeze(1), seams, reduction="none")
-        seam = (seam.mean(dim=(1, 2)) * knows).sum() / knows.sum().clamp(min=1)
+        cells = out.attention_logits.shape[-2:]  # 7 x 7, fewer for smaller crops
+        wanted = F.adaptive_avg_pool2d(seams[:, None], cells)
+        seam = F.binary_cross_entropy_with_logits(out.attention_logits.float(), wanted, reduction="none")
+        seam = (seam.mean(dim=(1, 2, 3)) * knows).sum() / knows.sum().clamp(min=1)
         right = ((out.logit > 0) == (fake > 0.5)).float().mean()
         return decision + SEAM_WEIGHT * seam, {"decision": decision, "seam": seam, "right": right}
 
@@ -217,9 +175,9 @@ class StageB:
     mixed: float = 0.4
     """Windows are mixed in pairs with a share drawn from Beta(mixed, mixed) (mixup; Zhang et al., ICLR 2018)."""
 
-    def share(self, step: int, windows: int) -> float:
-        """Of the epochs, 0 to 1, before step number `step`."""
-        return min(1.0, step * self.batch / (self.epochs * windows))
+    def most(self, windows: int) -> int:
+        """How many steps the epochs over so many windows are."""
+        return -(-self.epochs * windows // self.batch)
 
     def optimizer(self, net: DeepfakeNet) -> torch.optim.AdamW:
         group = {"params": list(net.window_path.parameters()), "lr": self.rate, "base": self.rate}
@@ -252,28 +210,3 @@ def window_logits(net: DeepfakeNet, encoded: Encoded, batch: int = 64) -> Tensor
         for i in range(0, len(encoded.features), batch)
     ]
     return torch.cat(parts)
-
-
-def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
-    """Scale every group's learning rate from its own base."""
-    for group in optimizer.param_groups:
-        group["lr"] = group["base"] * factor
-
-
-def pick_device(name: str) -> torch.device:
-    """The device called auto, cpu or cuda. `ConfigError` for another name, or CUDA that is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError("device cuda was asked for, but torch sees none; use auto or cpu")
-    if name != "cpu" and not name.startswith("cuda"):
-        raise ConfigError(f"unknown device {name!r}: expected auto, cpu or cuda")
-    return torch.device(name)
-
-
-def stage_bar(text: str, *, quiet: bool) -> Progress:
-    """A progress bar whose only task goes from 0 to 1."""
-    columns = (TextColumn(text), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
-    bar = Progress(*columns, disable=quiet)
-    bar.add_task(text, total=1.0)
-    return bar

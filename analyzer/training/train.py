@@ -8,39 +8,30 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from rich.progress import TaskID
+from torch import Tensor
 
 from analyzer.errors import ConfigError
-from analyzer.model.backbone import load_backbone_start
+from analyzer.model.backbone import NUM_STAGES, load_backbone_start
 from analyzer.model.card import CalibrationValues, Measured, WeightsCard
 from analyzer.model.network import DeepfakeNet
-from analyzer.model.weights import save_weights
+from analyzer.model.weights import load_weights, save_weights
 from analyzer.training.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint, save_checkpoint
 from analyzer.training.dataset import TrackCache
-from analyzer.training.manifest import Row, Shares, count_kinds, read_manifest, share_out
-from analyzer.training.measure import Bench, calibrate, measure
+from analyzer.training.loop import Average, Budget, Loop, Place, stage_bar, step_seed
+from analyzer.training.manifest import Row, Shares, chosen_rows, count_kinds, share_out
+from analyzer.training.measure import Bench, calibrate, glance, measure
 from analyzer.training.options import TrainOptions
+from analyzer.training.precision import faster_precision, pick_device
 from analyzer.training.samples import Found, ImageSamples, Material, WindowSamples
-from analyzer.training.stages import (
-    Average,
-    Budget,
-    Encoded,
-    StageA,
-    StageB,
-    cosine,
-    encode_all,
-    freeze,
-    loader,
-    pick_device,
-    set_rate,
-    stage_bar,
-)
+from analyzer.training.stages import Encoded, StageA, StageB, encode_all, freeze, loader
 
 __all__ = ["TrainOptions", "run_training"]
 
@@ -51,7 +42,6 @@ SHARE_ENCODE: Final = 0.25
 SHARE_B: Final = 0.12
 """... to training on them; the rest is for calibration and measuring."""
 ENDLESS: Final = 10_000_000
-CHECKPOINT_S: Final = 60.0
 
 
 def run_training(options: TrainOptions) -> Path:
@@ -68,14 +58,20 @@ class _Run:
 
     def __init__(self, options: TrainOptions) -> None:
         self.options = options
-        if options.minutes <= 0 or options.batch < 1 or options.workers < 0:
-            raise ConfigError("minutes and batch must be above 0, workers 0 or more")
+        options.check()
         options.output.mkdir(parents=True, exist_ok=True)
         self.device = pick_device(options.device)
+        if options.threads is not None:
+            torch.set_num_threads(options.threads)
         torch.manual_seed(options.seed)
         self.net = DeepfakeNet()
+        self.start: WeightsCard | None = None
         self.started: Sequence[int] = ()
-        if options.init is not None:
+        if options.start is not None:
+            state, self.start = load_weights(options.start)
+            self.net.load_state_dict(state)
+            self.started = range(NUM_STAGES)
+        elif options.init is not None:
             load_backbone_start(self.net, options.init, options.init_stages)
             self.started = options.init_stages
         self.net.to(self.device)
@@ -85,42 +81,47 @@ class _Run:
         self.material = Material(self.parts["train"])
         if "C" in options.stages:
             self._held_out()  # before an hour of work, not after it
-        self.state: dict[str, Any] = {"stage": "A", "step": 0, "spent_s": 0.0}
+        self.place = Place()
         self.optimizer_state: dict[str, Any] | None = None
         self._load_checkpoint()
+        self.bench = Bench(self.device, options.workers, options.seed + 1000, batch=4)
 
     def run(self) -> Path:
         options = self.options
-        if self.state["stage"] == "A" and "A" in options.stages:
-            self._stage_a()
+        if self.place.stage == "A":
+            if "A" in options.stages:
+                self._stage_a()
             self._next_stage("B")
-        bench = Bench(self.device, options.workers, options.seed + 1000, batch=4)
         values = CalibrationValues(0.0, 1.0, 0.0)
-        if self.state["stage"] == "B" and "B" in options.stages:
-            self._stage_b()
+        if self.place.stage == "B":
+            if "B" in options.stages:
+                self._stage_b()
             self._next_stage("C")
         figures: dict[str, float] = {}
         with stage_bar("C: calibration, figures", quiet=options.quiet) as bar:
             if "C" in options.stages:
-                values = calibrate(self.net, self._held_out(), options.target_fpr, bench)
+                values = calibrate(self.net, self._held_out(), options.target_fpr, self.bench)
             bar.update(TaskID(0), completed=0.5)
             if self.parts["dev"]:
-                figures = measure(self.net, self.parts["dev"], values, bench)
+                figures = measure(self.net, self.parts["dev"], values, self.bench)
             bar.update(TaskID(0), completed=1.0)
         self._log({"stage": "C", "a": values.a, "b": values.b, "c": values.c, **figures})
         return self._write(values, figures)
 
     def _parts(self) -> dict[str, list[Found]]:
         options = self.options
-        rows = read_manifest(options.manifest, options.split)
-        if options.split is None and any(row.split == "train" for row in rows):
-            rows = [row for row in rows if row.split == "train"]
+        rows = chosen_rows(options.manifest, options.split)
+        shared = share_out(rows, options.seed, Shares(window=options.window_share, placed=options.placed))
         cache = TrackCache(options.cache or options.output / "faces")
         failures = cache.build(rows, quiet=options.quiet)
         for failure in failures:
             self._log({"stage": "faces", "file": failure.file, "left out": failure.reason})
-        shared = share_out(rows, options.seed, Shares(placed=options.placed))
-        return {name: cache.load(part) for name, part in shared.items()}
+        parts = {name: cache.load(part) for name, part in shared.items()}
+        for name, part in parts.items():
+            reals, fakes = count_kinds(row for row, _ in part)
+            groups = len({row.group for row, _ in part})
+            self._log({"stage": "faces", "part": name, "real": reals, "fake": fakes, "groups": groups})
+        return parts
 
     def _held_out(self) -> list[Found]:
         """What to calibrate on: the calibration part, or dev where that has no real face."""
@@ -135,95 +136,69 @@ class _Run:
 
     def _stage_a(self) -> None:
         options = self.options
-        stage = StageA(self.started, options.rate_head, options.rate_backbone, options.batch)
-        budget = self._budget(SHARE_A if "B" in options.stages else 0.9)
-        optimizer = stage.optimizer(self.net)
-        if self.optimizer_state is not None:
-            optimizer.load_state_dict(self.optimizer_state)
+        stage = StageA(self.started, options.rate_head, options.rate_backbone, options.size)
+        freeze(self.net, self.started, options.freeze)
+        self.place.precision = self.place.precision or self._precision(stage)
         samples = ImageSamples(self.material, options.mixture, options.seed, ENDLESS)
-        batches = loader(samples, options.batch, options.workers, start=self.state["step"])
-        freeze(self.net, self.started)
-        saved_at = time.monotonic()
+        batches = loader(samples, options.batch, options.workers, start=self.place.step)
+
+        def loss_of(batch: Sequence[Tensor], _: int) -> tuple[Tensor, dict[str, Tensor]]:
+            return stage.loss(self.net, batch, self.device, self.place.precision)
+
+        loop = self._loop(stage.optimizer(self.net), SHARE_A if "B" in options.stages else 0.9, self._glancing())
         with stage_bar("A: single faces", quiet=options.quiet) as bar:
-            for batch in batches:
-                step = self.state["step"]
-                share = budget.share(step)
-                if share >= 1:
-                    break
-                torch.manual_seed(options.seed * 1_000_003 + step)  # dropout is the same after a resume
-                set_rate(optimizer, cosine(share))
-                loss, values = stage.loss(self.net, batch, self.device)
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                torch.nn.utils.clip_grad_norm_(self.net.frame_path.parameters(), 5.0)
-                optimizer.step()
-                self.average.update(self.net, step)
-                self.state.update(step=step + 1, spent_s=budget.used_s())
-                bar.update(TaskID(0), completed=share)
-                if step % 50 == 0:
-                    self._log(
-                        {
-                            "stage": "A",
-                            "step": step,
-                            "share": round(share, 4),
-                            **{k: float(v.detach()) for k, v in values.items()},
-                        }
-                    )
-                if time.monotonic() - saved_at > CHECKPOINT_S:
-                    self._save_checkpoint(optimizer)
-                    saved_at = time.monotonic()
-            bar.update(TaskID(0), completed=1.0)
-        self._save_checkpoint(optimizer)
+            loop.run(iter(batches), loss_of, bar)
+        self._save_checkpoint(loop.optimizer)
         self.net.load_state_dict(self.average.net.state_dict())
+
+    def _precision(self, stage: StageA) -> str:
+        options = self.options
+        if options.precision != "auto":
+            return options.precision
+        if self.device.type != "cpu":
+            return "bfloat16"
+        if options.steps is not None:
+            return "float32"  # what a clock says is not the same twice
+        samples = ImageSamples(self.material, options.mixture, options.seed, options.batch)
+        batch = next(iter(loader(samples, options.batch, 0)))
+        chosen = faster_precision(self.net, lambda net, precision: stage.loss(net, batch, self.device, precision)[0])
+        self._log({"stage": "A", "precision": chosen})
+        return chosen
+
+    def _glancing(self) -> _Glance | None:
+        every_s = self.options.measure_every * 60
+        return _Glance(self, every_s) if every_s and self.parts["dev"] else None
 
     def _stage_b(self) -> None:
         options = self.options
+        self.net.requires_grad_(True)
         self.net.frame_path.requires_grad_(False)
         encoded = self._encode()
         stage = StageB()
-        budget = self._budget(SHARE_B)
-        optimizer = stage.optimizer(self.net)
-        generator = torch.Generator().manual_seed(options.seed)
         self.average = Average(self.net)
-        with stage_bar("B: windows", quiet=options.quiet) as bar:
+
+        def batches() -> Iterator[Tensor]:
             while True:
-                step = self.state["step"]
-                share = budget.share(step)
-                if options.steps is None:
-                    share = max(share, stage.share(step, len(encoded.features)))
-                if share >= 1:
-                    break
-                torch.manual_seed(options.seed * 1_000_003 + step)
-                self.net.window_path.train()
-                set_rate(optimizer, cosine(share))
-                chosen = torch.randint(len(encoded.features), (stage.batch,), generator=generator).to(self.device)
-                loss, right = stage.loss(self.net, encoded, chosen, self.device, step)
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                torch.nn.utils.clip_grad_norm_(self.net.window_path.parameters(), 5.0)
-                optimizer.step()
-                self.average.update(self.net, step)
-                self.state.update(step=step + 1, spent_s=budget.used_s())
-                bar.update(TaskID(0), completed=share)
-                if step % 50 == 0:
-                    self._log(
-                        {
-                            "stage": "B",
-                            "step": step,
-                            "share": round(share, 4),
-                            "loss": float(loss.detach()),
-                            "right": float(right),
-                        }
-                    )
-            bar.update(TaskID(0), completed=1.0)
+                draw = torch.Generator().manual_seed(step_seed(options.seed, self.place.step))
+                yield torch.randint(len(encoded.features), (stage.batch,), generator=draw).to(self.device)
+
+        def loss_of(chosen: Tensor, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+            loss, right = stage.loss(self.net, encoded, chosen, self.device, step)
+            return loss, {"loss": loss, "right": right}
+
+        self.net.window_path.train()
+        loop = self._loop(stage.optimizer(self.net), SHARE_B)
+        most = stage.most(len(encoded.features)) if options.steps is None else None
+        with stage_bar("B: windows", quiet=options.quiet) as bar:
+            loop.run(batches(), loss_of, bar, most=most)
         self.net.load_state_dict(self.average.net.state_dict())
 
     def _encode(self) -> Encoded:
         options = self.options
-        budget = self._budget(SHARE_ENCODE)
-        budget.spent_s = 0.0
+        budget = Budget(options.minutes * 60 * SHARE_ENCODE)
+        budget.start()
         limit = options.max_windows if options.steps is None else 2 * options.steps
-        samples = WindowSamples(self.material, options.mixture, options.seed, ENDLESS)
+        samples = WindowSamples(self._unseen(), options.mixture, options.seed, ENDLESS)
         batches = loader(samples, 4, options.workers)
         with stage_bar("B: encoding windows", quiet=options.quiet) as bar:
 
@@ -236,19 +211,39 @@ class _Run:
         self._log({"stage": "B", "windows": len(encoded.features)})
         return encoded
 
-    def _budget(self, share: float) -> Budget:
-        budget = Budget(self.options.minutes * 60 * share, self.options.steps, self.state["spent_s"])
-        budget.start()
-        return budget
+    def _unseen(self) -> Material:
+        """What stage A has not seen; its own material where that holds no real face."""
+        part = self.parts["window"]
+        return Material(part) if any(not row.fake for row, _ in part) else self.material
+
+    def _loop(self, optimizer: torch.optim.Optimizer, share: float, beside: _Glance | None = None) -> Loop:
+        """A stage's loop, taken up where the checkpoint left it."""
+        options = self.options
+        if self.optimizer_state is not None:
+            optimizer.load_state_dict(self.optimizer_state)
+        loop = Loop(
+            net=self.net,
+            trained=self.net,
+            optimizer=optimizer,
+            average=self.average,
+            budget=Budget(options.minutes * 60 * share, options.steps, self.place.spent_s),
+            place=self.place,
+            seed=options.seed,
+            log=self._log,
+            save=self._save_checkpoint,
+        )
+        if beside is not None:
+            loop.beside = beside
+        return loop
 
     def _next_stage(self, stage: str) -> None:
-        self.state, self.optimizer_state = {"stage": stage, "step": 0, "spent_s": 0.0}, None
+        self.place, self.optimizer_state = Place(stage=stage), None
         self._save_checkpoint(None)
 
     def _save_checkpoint(self, optimizer: torch.optim.Optimizer | None) -> None:
         kept = Checkpoint(
-            state=self.state,
-            options=self.options.fingerprint(),
+            place=asdict(self.place),
+            options=self._fingerprint(),
             net=self.net.state_dict(),
             average=self.average.net.state_dict(),
             optimizer=None if optimizer is None else optimizer.state_dict(),
@@ -259,14 +254,21 @@ class _Run:
         path = self.options.output / CHECKPOINT
         if not self.options.resume or not path.exists():
             return
-        saved = load_checkpoint(path, self.device, self.options.fingerprint())
+        saved = load_checkpoint(path, self.device, self._fingerprint())
         self.net.load_state_dict(saved.net)
         self.average.net.load_state_dict(saved.average)
-        self.state, self.optimizer_state = saved.state, saved.optimizer
+        self.place, self.optimizer_state = Place(**saved.place), saved.optimizer
+
+    def _fingerprint(self) -> str:
+        return self.options.fingerprint(self.start.sha256 if self.start is not None else "")
 
     def _log(self, values: Mapping[str, object]) -> None:
         with (self.options.output / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(values, ensure_ascii=False) + "\n")
+
+    def glance(self) -> None:
+        """Write what the average is worth on dev, so far."""
+        self._log({"stage": "dev", "step": self.place.step, **glance(self.average.net, self.parts["dev"], self.bench)})
 
     def _write(self, values: CalibrationValues, figures: Mapping[str, float]) -> Path:
         calibration = self.net.calibration
@@ -281,15 +283,31 @@ class _Run:
         options = self.options
         rows: list[Row] = [row for row, _ in self.parts["train"]]
         reals, fakes = count_kinds(rows)
+        start, start_data = "", set[str]()
+        if self.start is not None:
+            start = f" Started from {self.start.name} {self.start.version} (sha256 {self.start.sha256})."
+            start_data = set(self.start.trained_on)
         return WeightsCard(
             name=options.name,
             version=options.version,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
-            description=f"Trained on {reals} real and {fakes} fake files and pseudo-fakes of the real ones.",
-            trained_on=tuple(sorted({row.method for row in rows})),
+            description=f"Trained on {reals} real and {fakes} fake files and pseudo-fakes of the real ones.{start}",
+            trained_on=tuple(sorted({row.method for row in rows} | start_data)),
             licence="not stated",
             measured={f"dev.{name}": Measured(value) for name, value in figures.items()},
             limits=("Trained for one folder of files; how it does elsewhere was not measured.",),
             seeds=(options.seed,),
             command=f"deepfake-monitor train {options.manifest.name} --minutes {options.minutes:g}",
         )
+
+
+class _Glance:
+    """Looks at dev once in a while."""
+
+    def __init__(self, run: _Run, every_s: float) -> None:
+        self.run, self.every_s, self.last_s = run, every_s, time.monotonic()
+
+    def __call__(self) -> None:
+        if time.monotonic() - self.last_s >= self.every_s:
+            self.run.glance()
+            self.last_s = time.monotonic()

@@ -1,11 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from analyzer.errors import ConfigError
-from analyzer.training.manifest import Row, Shares, count_kinds, read_manifest, share_out
+from analyzer.training.manifest import (
+    Row,
+    Shares,
+    chosen_rows,
+    count_kinds,
+    read_manifest,
+    read_places,
+    share_out,
+)
 
 HEADER = "file\tkind\tmethod\tsplit\tfamily\tgroup\n"
 
@@ -85,9 +94,61 @@ def test_sharing_out_depends_on_the_seed_but_not_on_the_other_rows() -> None:
 
 def test_groups_placed_by_hand_stay_there() -> None:
     parts = share_out(rows(9), 1, Shares(placed={"group0": "dev", "group1": "calibration", "group2": "train"}))
-    assert {name: len(part) for name, part in parts.items()} == {"train": 3, "dev": 3, "calibration": 3}
+    assert {name: len(part) for name, part in parts.items()} == {"train": 3, "window": 0, "dev": 3, "calibration": 3}
     with pytest.raises(ConfigError, match="not in val"):
         share_out(rows(9), 1, Shares(placed={"group0": "val"}))
+
+
+def split(row: Row, name: str) -> Row:
+    return replace(row, split=name)
+
+
+def test_rows_of_a_held_out_split_place_their_group_and_nothing_is_drawn_into_that_part() -> None:
+    many = [split(row, "dev" if row.group in {"group3", "group4"} else "train") for row in rows(300)]
+    parts = share_out(many, 1, Shares(window=0.25))
+    assert {row.group for row in parts["dev"]} == {"group3", "group4"}
+    assert parts["calibration"]
+    assert 30 < len(parts["window"]) < 100
+    by_hand = share_out(many, 1, Shares(placed={"group3": "train"}))
+    assert {row.group for row in by_hand["dev"]} == {"group4"}
+
+
+def test_another_share_of_windows_moves_nothing_that_is_held_out() -> None:
+    without, some = share_out(rows(900), 1), share_out(rows(900), 1, Shares(window=0.25))
+    assert (without["dev"], without["calibration"]) == (some["dev"], some["calibration"])
+    assert without["window"] == []
+    assert set(some["train"]) < set(without["train"])
+
+
+def test_a_group_of_two_splits_is_refused_unless_it_is_placed_by_hand() -> None:
+    torn = [split(row, name) for row, name in zip(rows(2), ("train", "dev"), strict=True)]
+    with pytest.raises(ConfigError, match="group 'group0' has rows of the splits 'dev', 'train'"):
+        share_out(torn, 1)
+    assert len(share_out(torn, 1, Shares(placed={"group0": "dev"}))["dev"]) == 2
+
+
+def test_validation_rows_are_never_trained_from_unless_asked_for(tmp_path: Path) -> None:
+    lines = [f"{name}.mp4\treal\tx\t{name}\n" for name in ("train", "val", "dev", "calibration", "window")]
+    path = written(tmp_path, HEADER + "".join(lines))
+    assert [row.split for row in chosen_rows(path, None)] == ["train", "dev", "calibration", "window"]
+    assert [row.split for row in chosen_rows(path, "val")] == ["val"]
+    assert len(chosen_rows(written(tmp_path, HEADER + "a.mp4\treal\tx\todd\n"), None)) == 1
+
+
+def test_places_are_read_and_bad_ones_named(tmp_path: Path) -> None:
+    path = written(tmp_path, "# by hand\n\na b\tdev\nc\ttrain\nc\ttrain\n")
+    assert read_places(path) == {"a b": "dev", "c": "train"}
+    for text, message in (
+        ("a b dev\n", "line 1: expected a group, a tab"),
+        ("a\tval\n", "line 1: expected a group"),
+        ("\tdev\n", "line 1: expected a group"),
+        ("a\tdev\na\ttrain\n", "line 2: 'a' was put into dev before"),
+        (b"\0\0", "binary data"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            read_places(written(tmp_path, text))
+    with pytest.raises(ConfigError, match="cannot read"):
+        read_places(tmp_path / "none")
 
 
 def test_kinds_are_counted() -> None:

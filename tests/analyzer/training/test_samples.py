@@ -18,6 +18,7 @@ from analyzer.training.samples import (
     WindowSamples,
     choose_window,
 )
+from analyzer.training.synthesis import STILL_FAMILIES
 
 Found = list[tuple[Row, Track]]
 
@@ -75,6 +76,16 @@ def test_a_mixture_without_a_family_for_pictures_is_refused(found: Found) -> Non
     ]
     with pytest.raises(ConfigError, match="no pseudo-fake family that suits a picture"):
         ImageSamples(Material(stills), Mixture(families={"F3": 1.0}), 0, 1)[0]
+
+
+def test_a_family_that_is_left_out_is_never_drawn() -> None:
+    left = Mixture().without(["F5", "F1"])
+    assert not {"F1", "F5"} & set(left.families)
+    assert Mixture().without([]) == Mixture()
+    with pytest.raises(ConfigError, match="unknown family F99"):
+        Mixture().without(["F99"])
+    with pytest.raises(ConfigError, match="not all of them can be left out"):
+        Mixture().without(STILL_FAMILIES)
 
 
 @pytest.mark.parametrize(

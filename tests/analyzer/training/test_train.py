@@ -3,15 +3,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from analyzer.errors import ConfigError, WeightsError
 from analyzer.model.weights import load_weights
-from analyzer.training import stages, train
+from analyzer.training import loop, train
 from analyzer.training.dataset import TrackCache
-from analyzer.training.samples import Mixture
+from analyzer.training.samples import Material, Mixture
 from analyzer.training.train import TrainOptions, run_training
 
 
@@ -44,14 +45,15 @@ def test_a_run_ends_with_weights_that_load_and_a_card_with_figures(options: Trai
     assert all(bool(tensor.isfinite().all()) for tensor in state.values())
     assert {"dev.auc.calibrated", "dev.pseudo.F1.frames"} <= set(card.measured)
     assert card.seeds == (0,)
-    assert {line["stage"] for line in metrics(options)} == {"A", "B", "C"}
+    assert {line["stage"] for line in metrics(options)} == {"faces", "A", "B", "C"}
 
 
 def test_a_run_by_minutes_ends_and_its_windows_are_made_by_workers(options: TrainOptions) -> None:
     placed = {**{f"g{i}": "train" for i in range(6)}, "g2": "calibration"}
     options = replace(options, steps=None, minutes=0.1, placed=placed, workers=1)
     load_weights(run_training(options))
-    assert (metrics(options)[-1]["stage"], metrics(options)[0]["step"]) == ("C", 0)
+    assert metrics(options)[-1]["stage"] == "C"
+    assert {"float32", "bfloat16"} & {line.get("precision") for line in metrics(options)}
 
 
 def single_faces(options: TrainOptions, steps: int) -> TrainOptions:
@@ -63,7 +65,7 @@ def test_a_stage_that_is_over_is_not_run_again(options: TrainOptions) -> None:
     options = single_faces(options, 1)
     first = load_weights(run_training(options))[0]
     checkpoint = torch.load(options.output / "checkpoint.pt", weights_only=True)
-    assert checkpoint["state"] == {"stage": "B", "step": 0, "spent_s": 0.0}
+    assert (checkpoint["place"]["stage"], checkpoint["place"]["step"]) == ("C", 0)
     again = load_weights(run_training(options))[0]
     assert all(torch.equal(first[name], again[name]) for name in first)
 
@@ -79,16 +81,18 @@ def test_resuming_inside_a_stage_gives_what_one_run_gives(
 
     steps = 0
 
+    cosine = loop.cosine
+
     def stop_at_third(share: float) -> float:
         nonlocal steps
         steps += 1
         if steps == 3:
             raise StoppedError
-        return stages.cosine(share)
+        return cosine(share)
 
     interrupted = replace(whole, output=options.output.parent / "interrupted")
-    monkeypatch.setattr(train, "CHECKPOINT_S", 0.0)
-    monkeypatch.setattr(train, "cosine", stop_at_third)
+    monkeypatch.setattr(loop, "CHECKPOINT_S", 0.0)
+    monkeypatch.setattr(loop, "cosine", stop_at_third)
     with pytest.raises(StoppedError):
         run_training(interrupted)
     resumed = load_weights(run_training(interrupted))[0]
@@ -112,9 +116,24 @@ def test_a_damaged_checkpoint_is_refused_with_what_to_do(options: TrainOptions) 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"minutes": 0.0}, "above 0"),
         ({"device": "tpu"}, "unknown device 'tpu'"),
         ({"split": "none"}, "no rows of split"),
+        ({"minutes": 0.0}, "minutes must be above 0"),
+        ({"batch": 0}, "batch must be above 0"),
+        ({"workers": -1}, "workers must be 0 or more"),
+        ({"steps": 0}, "steps must be above 0"),
+        ({"threads": 0}, "threads must be above 0"),
+        ({"rate_head": 0.0}, "rates must be above 0"),
+        ({"window_share": 1.0}, "share of windows"),
+        ({"mixture": Mixture(real_fakes=1.5)}, "share of real fakes"),
+        ({"measure_every": -1.0}, "two looks at dev"),
+        ({"size": 200}, "size must be one of"),
+        ({"precision": "float16"}, "precision must be one of"),
+        ({"stages": "AD"}, "stages must be some of A, B and C"),
+        ({"stages": ""}, "stages must be some of A, B and C"),
+        ({"freeze": 9}, "0 to 8 stages can rest, got 9"),
+        ({"freeze": 2}, "only stages with start weights can rest"),
+        ({"init": Path("a"), "start": Path("b")}, "not both"),
     ],
 )
 def test_bad_options_are_refused(options: TrainOptions, change: dict[str, object], message: str) -> None:
@@ -125,6 +144,49 @@ def test_bad_options_are_refused(options: TrainOptions, change: dict[str, object
 def test_too_few_groups_to_hold_anything_out_are_refused_before_training(options: TrainOptions) -> None:
     with pytest.raises(ConfigError, match="of 6 groups none with a real face was held out"):
         run_training(replace(options, placed={f"g{i}": "train" for i in range(6)}))
+
+
+def test_a_run_goes_on_from_trained_weights_and_its_card_says_so(options: TrainOptions, tmp_path: Path) -> None:
+    first = run_training(single_faces(options, 1))
+    start, start_card = load_weights(first)
+    going_on = replace(single_faces(options, 2), start=first, output=tmp_path / "on", freeze=3, size=160)
+    state, card = load_weights(run_training(going_on))
+    frozen = [name for name in state if name.startswith(tuple(f"frame_path.backbone.features.{i}." for i in range(3)))]
+    assert frozen
+    assert all(torch.equal(start[name], state[name]) for name in frozen)
+    learned = "frame_path.backbone.features.3.0.block.0.0.weight"
+    assert not torch.equal(start[learned], state[learned])
+    assert start_card.sha256 in card.description
+    assert set(start_card.trained_on) <= set(card.trained_on)
+    with pytest.raises(WeightsError, match="made with other options"):
+        run_training(replace(going_on, start=None, freeze=1))
+
+
+def test_dev_is_looked_at_while_single_faces_are_learned(options: TrainOptions) -> None:
+    placed = {**{f"g{i}": "train" for i in range(6)}, "g3": "dev", "g5": "dev"}
+    run_training(replace(options, stages="A", steps=2, placed=placed, measure_every=1e-6))
+    looks = [line for line in metrics(options) if line["stage"] == "dev"]
+    assert [look["step"] for look in looks] == [1, 2]
+    assert {"auc.frames", "pseudo.F1.frames", "pseudo.F5.frames"} <= set(looks[0])
+
+
+def test_windows_are_learned_from_clips_that_single_faces_were_not(
+    options: TrainOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, set[str]] = {}
+
+    def noting(name: str, make: Any) -> Any:
+        def noted(material: Material, *rest: Any) -> Any:
+            seen[name] = {row.group for row, _ in material.found}
+            return make(material, *rest)
+
+        return noted
+
+    for name in ("ImageSamples", "WindowSamples"):
+        monkeypatch.setattr(train, name, noting(name, getattr(train, name)))
+    placed = {"g0": "train", "g1": "window", "g2": "calibration", "g3": "dev", "g4": "train", "g5": "window"}
+    run_training(replace(options, placed=placed, steps=1))
+    assert seen == {"ImageSamples": {"g0", "g4"}, "WindowSamples": {"g1", "g5"}}
 
 
 def test_missing_start_weights_are_refused(options: TrainOptions) -> None:

@@ -1,0 +1,103 @@
+"""The command `train`; analyzer/training does the work."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_MORE = "Fine tuning"
+
+
+def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
+    manifest: Annotated[
+        Path,
+        typer.Argument(
+            help="Tab-separated list with a header: `file` (relative to the list), `kind` (real or fake), `method`; "
+            "optionally `split`, `family`, `group`.",
+            show_default=False,
+        ),
+    ],
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for checkpoint, figures and weights.")],
+    init: Annotated[
+        Path | None, typer.Option(help="Start weights of the backbone (torchvision's EfficientNet-B0 features).")
+    ] = None,
+    init_stages: Annotated[
+        int, typer.Option(min=1, max=8, help="So many stages, from the first, are taken from --init.")
+    ] = 6,
+    start: Annotated[
+        Path | None, typer.Option(help="Trained weights, with their card, to go on from instead of --init.")
+    ] = None,
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long to train, all stages together.")] = 60.0,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Steps of each stage instead of minutes: repeatable to the bit.")
+    ] = None,
+    stages: Annotated[str, typer.Option(help="A single faces, B windows, C calibration: which to run.")] = "ABC",
+    seed: Annotated[int, typer.Option(help="Same seed, same choices.")] = 0,
+    split: Annotated[
+        str | None, typer.Option(help="Only rows of this split.", show_default="train, dev, calibration or all")
+    ] = None,
+    place: Annotated[
+        Path | None, typer.Option(help="Two columns, group and part: train, window, dev or calibration.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="File name of the weights, without suffix.")] = "deepfake-monitor-custom",
+    cache: Annotated[
+        Path | None, typer.Option(help="Where cut-out faces are kept for the next run.", show_default="in --output")
+    ] = None,
+    resume: Annotated[bool, typer.Option(help="Go on from a checkpoint in --output.")] = True,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    real_fakes: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of samples with a fake of yours.", rich_help_panel=_MORE)
+    ] = 0.3,
+    leave_out: Annotated[
+        list[str] | None, typer.Option(help="A pseudo-fake family not to draw.", rich_help_panel=_MORE)
+    ] = None,
+    freeze: Annotated[
+        int, typer.Option(min=0, max=8, help="Backbone stages that rest in stage A.", rich_help_panel=_MORE)
+    ] = 1,
+    size: Annotated[
+        int, typer.Option(help="Crop size in stage A: 160, 192 or 224 pixels.", rich_help_panel=_MORE)
+    ] = 224,
+    precision: Annotated[
+        str, typer.Option(help="auto, float32 or bfloat16, in stage A.", rich_help_panel=_MORE)
+    ] = "auto",
+    rate_backbone: Annotated[float, typer.Option(help="Learning rate.", rich_help_panel=_MORE)] = 3e-5,
+    rate_head: Annotated[float, typer.Option(help="Learning rate.", rich_help_panel=_MORE)] = 3e-4,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Clips per step of stage A, 4 crops each.", rich_help_panel=_MORE)
+    ] = 8,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that make samples.", rich_help_panel=_MORE)] = 2,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads of the network.", rich_help_panel=_MORE)
+    ] = None,
+    window_share: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Of the groups, kept for stage B.", rich_help_panel=_MORE)
+    ] = 0.25,
+    measure_every: Annotated[
+        float, typer.Option(min=0, help="Minutes between two looks at dev; 0: none.", rich_help_panel=_MORE)
+    ] = 10.0,
+) -> None:
+    """Train weights from your own real and fake material; `evaluate` says what they are worth.
+
+    Ctrl-C stops it; the same command goes on from the last checkpoint.
+    """
+    if not _NAME.fullmatch(name):
+        raise typer.BadParameter("expected letters, digits, `.`, `_` or `-`", param_hint="--name")
+    from analyzer.training.manifest import read_places  # noqa: PLC0415  # `--help` must not wait for torch
+    from analyzer.training.options import TrainOptions  # noqa: PLC0415
+    from analyzer.training.samples import Mixture  # noqa: PLC0415
+    from analyzer.training.train import run_training  # noqa: PLC0415
+
+    options = TrainOptions(
+        manifest=manifest, output=output, init=init, init_stages=tuple(range(init_stages)), start=start,
+        minutes=minutes, steps=steps, stages=stages.upper(), seed=seed, split=split, name=name, cache=cache,
+        placed=read_places(place) if place is not None else {}, resume=resume, device=device,
+        mixture=Mixture(real_fakes=real_fakes).without(leave_out or ()), freeze=freeze, size=size,
+        precision=precision, rate_backbone=rate_backbone, rate_head=rate_head, batch=batch, workers=workers,
+        threads=threads, window_share=window_share, measure_every=measure_every,
+    )  # fmt: skip
+    typer.echo(f"{run_training(options)}")
