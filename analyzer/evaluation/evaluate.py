@@ -5,264 +5,205 @@ Nothing is fitted here, and the threshold is the card's: what comes out is what 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from analyzer.errors import ConfigError, DeepfakeMonitorError, DetectorError, MediaError, ScorerError, WeightsError
+from analyzer.evaluation.outcomes import Scored, Unscored, WorkFolder, highest_peak, settings_key
+from analyzer.evaluation.output import check_writable, write_whole
+from analyzer.evaluation.provenance import provenance
+from analyzer.evaluation.quality import against_reals, baselines, quality, real_sources, table_rows
+from analyzer.evaluation.report import EvaluationReport
+from analyzer.evaluation.strips import strips_of
+from analyzer.evaluation.table import make_console, print_report
 from analyzer.faces.detector import FaceDetector
-from analyzer.report import DEFAULT_AGGREGATE, VideoReport
+from analyzer.model.card import WeightsCard
+from analyzer.report import DEFAULT_AGGREGATE
 from analyzer.scorer import Scorer, ScorerInfo
-from analyzer.training.manifest import Failure, Row, read_manifest
-from analyzer.training.metrics import AtThreshold, at_threshold, auc, auc_interval
+from analyzer.training.manifest import Row, read_manifest
 from analyzer.video import analyze_video
 
-DRAWS: Final = 2000
-FEW: Final = 20
-"""With fewer files of either kind a figure is counts, not quality; the table says so."""
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where results go; None for not at all."""
+
+    json: Path | None = None
+    html: Path | None = None
+    card: Path | None = None
+    """Weights file whose card gets the measured figures."""
+    work: Path | None = None
+    """Folder that keeps each file's result, so that the same command goes on where it was cut off."""
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """One file and its score."""
+class Judge:
+    """What files are judged by."""
 
-    row: Row
-    fake_probability: float
-
-
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """Figures of one set of files."""
-
-    n_real: int
-    n_fake: int
-    auc: float | None
-    """Chance that a fake scores above a real; None without both kinds."""
-    auc_ci: tuple[float, float] | None
-    """95 % bootstrap interval over groups."""
-    rates: AtThreshold
+    scorer: Scorer
+    detector: FaceDetector
+    card: WeightsCard | None = None
+    """Of the weights in use: where they come from."""
+    threshold: float = 0.5
+    """The card's operating point on `fake_probability`."""
+    aggregate: str = DEFAULT_AGGREGATE
 
 
 @dataclass(frozen=True, slots=True)
-class EvaluationReport:
-    """Everything that `deepfake-monitor evaluate` found."""
+class Wanted:
+    """What is measured besides section A and E."""
 
-    manifest: str
-    split: str | None
-    scorer: ScorerInfo
-    aggregate: str
-    threshold: float
-    video: Quality
-    families: Mapping[str, Quality]
-    """Fakes of one family against every real."""
-    methods: Mapping[str, Quality]
-    scored: tuple[Scored, ...]
-    failures: tuple[Failure, ...]
-    """Rows that could not be read or show no face fit to be judged; pictures among them, for a still is no window."""
-
-    def to_json(self) -> str:
-        """The report as it is stored with `--json`."""
-        return json.dumps(
-            {
-                "manifest": self.manifest,
-                "split": self.split,
-                "model": {
-                    "name": self.scorer.model,
-                    "sha256": self.scorer.weights_sha256,
-                    "device": self.scorer.device,
-                },
-                "aggregate": self.aggregate,
-                "video": _quality_json(self.video),
-                "threshold": {"value": self.threshold, "fpr": self.video.rates.fpr, "tpr": self.video.rates.tpr},
-                "families": {name: _quality_json(quality) for name, quality in self.families.items()},
-                "methods": {name: _quality_json(quality) for name, quality in self.methods.items()},
-                "files": [
-                    {"file": one.row.file, "fake": one.row.fake, "fake_probability": one.fake_probability}
-                    for one in self.scored
-                ],
-                "failures": [{"file": failure.file, "reason": failure.reason} for failure in self.failures],
-            },
-            indent=2,
-            ensure_ascii=False,
-        )
+    cost: bool = False
+    command: str = field(default="")
+    """What was asked for, to be told with the results."""
 
 
-def _quality_json(quality: Quality) -> dict[str, object]:
-    return {
-        "auc": quality.auc,
-        "auc_ci": quality.auc_ci,
-        "n_real": quality.n_real,
-        "n_fake": quality.n_fake,
-        "fpr": quality.rates.fpr,
-        "tpr": quality.rates.tpr,
-    }
-
-
-def run_evaluation(  # noqa: PLR0913  # independent choices of the caller
+def run_evaluation(
     manifest: Path,
+    judge: Judge,
     *,
-    scorer: Scorer,
-    detector: FaceDetector,
     split: str | None = None,
-    json_out: Path | None = None,
-    threshold: float = 0.5,
-    aggregate: str = DEFAULT_AGGREGATE,
+    outputs: Outputs = Outputs(),
+    wanted: Wanted = Wanted(),
     console: Console | None = None,
 ) -> EvaluationReport:
-    """Score every file of a manifest, print a table, write JSON if asked.
+    """Score every file of a manifest, print the table, write what is asked for.
 
-    `threshold` is the card's operating point on `fake_probability`. Rows that cannot be read or have no face are
-    counted and named; pictures are too, since a still is no window of 16. Raises `ConfigError` for a bad manifest, an
-    unknown split or an output that cannot be written, `WeightsError` without trained weights, `ScorerError`.
+    Rows that cannot be read or have no face are counted and named; pictures are too, since a still is no window of 16.
+    Raises `ConfigError` for a bad manifest, an unknown split or an output that cannot be written (before the work),
+    `WeightsError` without trained weights, `ScorerError`.
     """
     rows = read_manifest(manifest, split)
-    if scorer.info.weights_sha256 is None:
+    info = judge.scorer.info
+    if info.weights_sha256 is None:
         raise WeightsError(
             "there are no trained weights, so there is nothing to evaluate; see `deepfake-monitor doctor`"
         )
-    if json_out is not None:
-        _check_writable(json_out)  # before an hour of work, not after it
-    console = console or Console()
-    scored, failures = _score_all(rows, scorer, detector, aggregate, console)
-    report = summarise(
-        scored,
-        failures,
-        manifest=manifest.name,
-        split=split,
-        scorer=scorer.info,
-        threshold=threshold,
-        aggregate=aggregate,
-    )
-    print_report(report, console)
-    if json_out is not None:
-        json_out.write_text(report.to_json() + "\n", encoding="utf-8")
+    for path in (outputs.json, outputs.html):
+        if path is not None:
+            check_writable(path)  # before an hour of work, not after it
+    console = console or make_console()
+    with ExitStack() as stack:
+        folder = outputs.work or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="deepfake-monitor-")))
+        work = WorkFolder(folder, settings_key(info, judge.aggregate))
+        try:
+            scored, unscored = score_all(rows, judge, work)
+        except KeyboardInterrupt:
+            if outputs.work is not None:
+                Console(stderr=True).print(f"{folder} keeps what was scored: the same command goes on from there")
+            raise
+        report = summarise(scored, unscored, judge=judge, manifest=manifest.name, split=split, command=wanted.command)
+        print_report(report, console)
+        if outputs.json is not None:
+            write_whole(outputs.json, (report.to_json() + "\n").encode(errors="replace"))
     return report
 
 
-def _check_writable(path: Path) -> None:
-    try:
-        path.touch()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot write the results there: {error.strerror or error}") from error
-
-
-def _score_all(
-    rows: Sequence[Row], scorer: Scorer, detector: FaceDetector, aggregate: str, console: Console
-) -> tuple[list[Scored], list[Failure]]:
-    scored, failures = [], []
-    columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("scoring", total=len(rows))
+def score_all(
+    rows: Sequence[Row], judge: Judge, work: WorkFolder, *, title: str = "scoring"
+) -> tuple[list[Scored], list[Unscored]]:
+    """Judge every row, or take up what `work` knows of it. Raises what is true of every row: weights, scorer, disk."""
+    scored: list[Scored] = []
+    unscored: list[Unscored] = []
+    known = 0
+    screen = Console(stderr=True)
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=screen) as progress:
+        task = progress.add_task(title, total=len(rows))
         for done, row in enumerate(rows):
 
             def tell(share: float, done: int = done) -> None:
                 progress.update(task, completed=done + share)
 
-            try:
-                scored.append(Scored(row, _score(row, scorer, detector, aggregate, tell).raw_score))
-            except (WeightsError, ScorerError, DetectorError, ConfigError):
-                raise  # true of every row
-            except DeepfakeMonitorError as error:
-                failures.append(Failure(row.file, f"{error.code}: {error}"))
+            key = _key(row, work)
+            outcome = work.find(row, key) if key is not None else None
+            known += outcome is not None
+            if outcome is None:
+                outcome = _judged(row, key, judge, work, tell)
+            if isinstance(outcome, Scored):
+                scored.append(outcome)
+            else:
+                unscored.append(outcome)
             progress.update(task, completed=done + 1)
-    return scored, failures
+    if known:
+        screen.print(f"{title}: {known} of {len(rows)} results were taken from an earlier run with the same settings")
+    return scored, unscored
 
 
-def _score(
-    row: Row, scorer: Scorer, detector: FaceDetector, aggregate: str, tell: Callable[[float], None]
-) -> VideoReport:
+def _key(row: Row, work: WorkFolder) -> str | None:
+    """None for what there is nothing to know about."""
     if row.is_picture:
-        raise MediaError("a picture: a still is no window of 16 faces")
-    if not row.path.is_file():
-        raise MediaError("there is no such file")
-    return analyze_video(row.path, detector=detector, scorer=scorer, aggregate=aggregate, progress=tell)
+        return None
+    try:
+        return work.key(row)
+    except OSError:
+        return None
 
 
-def summarise(  # what a report holds
+def _judged(
+    row: Row, key: str | None, judge: Judge, work: WorkFolder, tell: Callable[[float], None]
+) -> Scored | Unscored:
+    outcome: Scored | Unscored
+    try:
+        if row.is_picture:
+            raise MediaError("a picture: a still is no window of 16 faces")
+        if key is None or not row.path.is_file():
+            raise MediaError("there is no such file")
+        report = analyze_video(
+            row.path,
+            detector=judge.detector,
+            scorer=judge.scorer,
+            aggregate=judge.aggregate,
+            progress=tell,
+            keep_pictures=True,
+        )
+    except (WeightsError, ScorerError, DetectorError, ConfigError):
+        raise  # true of every row
+    except DeepfakeMonitorError as error:
+        outcome = Unscored(row, error.code, str(error))
+    else:
+        peak = highest_peak(report)
+        strips = {} if peak is None else strips_of(peak)
+        for kind, data in strips.items():
+            work.keep_picture(str(key), kind, data)
+        outcome = Scored(row, report.raw_score, report.timeline, key if strips else None)
+    if key is not None:
+        work.add(outcome, key)
+    return outcome
+
+
+def summarise(
     scored: Sequence[Scored],
-    failures: Sequence[Failure],
+    unscored: Sequence[Unscored],
     *,
+    judge: Judge,
     manifest: str,
-    split: str | None,
-    scorer: ScorerInfo,
-    threshold: float,
-    aggregate: str,
+    split: str | None = None,
+    command: str = "",
 ) -> EvaluationReport:
-    """Figures over all files, and of each family and method against every real."""
-    reals = [one for one in scored if not one.row.fake]
-    fakes = [one for one in scored if one.row.fake]
-
-    def against(name: Callable[[Row], str]) -> dict[str, Quality]:
-        names = sorted({name(one.row) for one in fakes})
-        return {
-            chosen: quality([*reals, *(one for one in fakes if name(one.row) == chosen)], threshold) for chosen in names
-        }
-
+    """Figures over all files, and of each row, family and method against every real."""
+    threshold = judge.threshold
+    info: ScorerInfo = judge.scorer.info
     return EvaluationReport(
         manifest=manifest,
         split=split,
-        scorer=scorer,
-        aggregate=aggregate,
+        scorer=info,
+        provenance=provenance(info, judge.card),
+        aggregate=judge.aggregate,
         threshold=threshold,
-        video=quality(scored, threshold),
-        families=against(lambda row: row.family),
-        methods=against(lambda row: row.method),
+        video=quality(scored, threshold, sum(one.abstained for one in unscored)),
+        rows=table_rows(scored, unscored, threshold),
+        families=against_reals(scored, unscored, threshold, lambda row: (row.family,)),
+        methods=against_reals(scored, unscored, threshold, lambda row: (row.method,)),
+        reals=real_sources(scored, unscored, threshold),
+        baselines=baselines(scored, threshold),
         scored=tuple(scored),
-        failures=tuple(failures),
-    )
-
-
-def quality(scored: Sequence[Scored], threshold: float) -> Quality:
-    """The figures of a set of scored files."""
-    scores = [one.fake_probability for one in scored]
-    fake = [one.row.fake for one in scored]
-    return Quality(
-        n_real=fake.count(False),
-        n_fake=fake.count(True),
-        auc=auc(scores, fake),
-        auc_ci=auc_interval(scores, fake, [one.row.group for one in scored], draws=DRAWS),
-        rates=at_threshold(scores, fake, threshold),
-    )
-
-
-def print_report(report: EvaluationReport, console: Console) -> None:
-    """The table that people read."""
-    info = report.scorer
-    console.print(
-        f"[bold]{info.model}[/bold] (sha256 {str(info.weights_sha256)[:12]}) on {info.device}, "
-        f"{report.manifest}{f', split {report.split}' if report.split else ''}; one number per video by "
-        f"{report.aggregate}, threshold {report.threshold:g}"
-    )
-    table = Table("set", "real", "fake", "AUC [95 %]", "FPR", "TPR")
-    _add(table, "all videos", report.video)
-    for title, rows in (("family", report.families), ("method", report.methods)):
-        table.add_section()
-        for name, one in rows.items():
-            _add(table, f"{title}: {name}", one)
-    console.print(table)
-    if min(report.video.n_real, report.video.n_fake) < FEW:
-        console.print(f"Fewer than {FEW} files of a kind: read these as counts, not as quality.")
-    if report.failures:
-        console.print(f"{len(report.failures)} files were not scored:")
-        for failure in report.failures[:20]:
-            console.print(f"  {failure.file}: {failure.reason}", markup=False)
-        if len(report.failures) > 20:
-            console.print(f"  ... and {len(report.failures) - 20} more (all of them with --json)")
-
-
-def _add(table: Table, name: str, one: Quality) -> None:
-    interval = f" [{one.auc_ci[0]:.2f}-{one.auc_ci[1]:.2f}]" if one.auc_ci else ""
-    table.add_row(
-        name,
-        str(one.n_real),
-        str(one.n_fake),
-        "-" if one.auc is None else f"{one.auc:.3f}{interval}".replace("[", r"\["),
-        "-" if one.rates.fpr is None else f"{one.rates.fpr:.0%}",
-        "-" if one.rates.tpr is None else f"{one.rates.tpr:.0%}",
+        failures=tuple(unscored),
+        command=command,
     )

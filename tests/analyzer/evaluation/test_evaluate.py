@@ -1,40 +1,32 @@
 from __future__ import annotations
 
-import io
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from analyzer.errors import ConfigError, WeightsError
-from analyzer.evaluation.evaluate import Scored, print_report, run_evaluation, summarise
-from analyzer.faces.detector import YuNetDetector
-from analyzer.scorer import ScorerInfo
-from analyzer.training.manifest import Failure, Row
+from analyzer.datatypes import FaceCrop, WindowUpdate
+from analyzer.errors import ConfigError, ScorerError, WeightsError
+from analyzer.evaluation.evaluate import Outputs, run_evaluation, summarise
+from analyzer.evaluation.outcomes import RESULTS
+from tests.analyzer.evaluation.tables import a_card, a_judge, scored, screen, unscored
 from tests.fakes import FakeScorer
 
-INFO = ScorerInfo("cpu", "torch", "test", "ab" * 32)
-
-
-def scored(file: str, score: float, *, fake: bool, family: str = "swap", group: str = "") -> Scored:
-    return Scored(Row(file, Path(file), fake, f"{family} method", "", family, group or file), score)
-
-
-def screen() -> tuple[Console, io.StringIO]:
-    text = io.StringIO()
-    return Console(file=text, width=160), text
+PROMISED = {"n_real", "n_fake", "auc", "auc_ci", "fpr", "tpr"}
+"""Of every set of files, in JSON: other programs read these."""
 
 
 def test_figures_equal_those_by_hand() -> None:
-    rows = [
+    files = [
         scored("r1", 0.2, fake=False),
         scored("r2", 0.6, fake=False),
         scored("f1", 0.7, fake=True),
         scored("f2", 0.3, fake=True),
         scored("f3", 0.1, fake=True, family="lip"),
     ]
-    report = summarise(rows, [], manifest="m", split=None, scorer=INFO, threshold=0.5, aggregate="windows")
+    report = summarise(files, [], judge=a_judge(), manifest="m")
     assert (report.video.n_real, report.video.n_fake) == (2, 3)
     assert report.video.auc == pytest.approx(3 / 6)  # .7 beats two, .3 beats one, .1 none
     assert report.video.rates.fpr == 0.5
@@ -42,73 +34,121 @@ def test_figures_equal_those_by_hand() -> None:
     assert report.families["swap"].auc == pytest.approx(3 / 4)
     assert report.families["lip"].auc == 0
     assert report.methods["lip method"].n_real == 2
+    assert report.reals["swap method"].n_real == 2
 
 
 def test_the_json_has_the_promised_keys() -> None:
-    rows = [scored("r", 0.2, fake=False), scored("f", 0.9, fake=True)]
-    failures = [Failure("x", "why")]
-    report = summarise(rows, failures, manifest="m", split="val", scorer=INFO, threshold=0.5, aggregate="windows")
+    files = [scored("r", 0.2, fake=False), scored("f", 0.9, fake=True)]
+    report = summarise(files, [unscored("x", "bad_media")], judge=a_judge(card=a_card()), manifest="m", split="val")
     found = json.loads(report.to_json())
-    assert found["video"] == {"auc": 1.0, "auc_ci": [0.025, 1.0], "n_real": 1, "n_fake": 1, "fpr": 0.0, "tpr": 1.0}
-    assert found["threshold"] == {"value": 0.5, "fpr": 0.0, "tpr": 1.0}
-    assert found["families"]["swap"]["auc"] == 1.0
-    assert found["failures"] == [{"file": "x", "reason": "why"}]
-    assert found["model"]["sha256"] == "ab" * 32
-
-
-def test_one_kind_alone_has_no_auc_and_prints_a_dash() -> None:
-    report = summarise(
-        [scored("r", 0.2, fake=False)], [], manifest="m", split=None, scorer=INFO, threshold=0.5, aggregate="windows"
-    )
-    assert report.video.auc is None
-    assert json.loads(report.to_json())["video"]["auc_ci"] is None
-    console, text = screen()
-    print_report(report, console)
-    assert "all videos" in text.getvalue()
-    assert "read these as counts" in text.getvalue()
+    for one in (found["video"], found["families"]["swap"], found["methods"]["swap method"], found["rows"]["pooled"]):
+        assert one.keys() >= PROMISED
+    assert found["video"]["auc"] == 1.0
+    assert found["video"]["auc_ci"] == [0.025, 1.0]  # one source of each kind shows next to nothing
+    assert found["threshold"] == {
+        "value": 0.5, "fpr": 0.0, "tpr": 1.0, "fpr_ci": [0.0, 0.975], "tpr_ci": [0.025, 1.0],
+    }  # fmt: skip
+    assert found["failures"] == [{"file": "x", "fake": False, "code": "bad_media", "reason": "bad_media: why"}]
+    assert found["model"]["sha256"] == "0" * 64
+    assert found["run"]["seeds"] == [3]
+    assert found["rows"]["replay"] is None  # a row that was not measured is there
 
 
 def test_videos_are_scored_from_the_file_on_and_written(tmp_path: Path, manifest: Path) -> None:
     console, text = screen()
     out = tmp_path / "out.json"
-    report = run_evaluation(
-        manifest, scorer=FakeScorer(), detector=YuNetDetector(), split="train", json_out=out, console=console
-    )
+    report = run_evaluation(manifest, a_judge(), split="train", outputs=Outputs(json=out), console=console)
     assert (report.video.n_real, report.video.n_fake) == (4, 2)
     assert not report.failures
     assert report.families.keys() == {"F5"}
     assert len(json.loads(out.read_text())["files"]) == 6
-    assert "family: F5" in text.getvalue()
+    assert "by family" in text.getvalue()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
 
 
-def test_rows_that_cannot_be_scored_are_named_and_not_fatal(tmp_path: Path, manifest: Path) -> None:
+def test_rows_that_cannot_be_scored_are_named_and_not_fatal(manifest: Path) -> None:
     path = manifest.parent / "with_picture.tsv"
     path.write_text(
         "file\tkind\tmethod\n"
         + "".join(f"{name}\treal\tx\n" for name in ("broken.mp4", "missing.mp4", "empty.mp4", "a.png"))
     )
     console, text = screen()
-    report = run_evaluation(path, scorer=FakeScorer(), detector=YuNetDetector(), console=console)
+    report = run_evaluation(path, a_judge(), console=console)
     assert [failure.file for failure in report.failures] == ["broken.mp4", "missing.mp4", "empty.mp4", "a.png"]
-    assert [failure.reason.split(":")[0] for failure in report.failures] == [
-        "not_a_video", "bad_media", "no_faces", "bad_media",
-    ]  # fmt: skip
+    assert [failure.code for failure in report.failures] == ["not_a_video", "bad_media", "no_faces", "bad_media"]
     assert report.video.n_real == 0
+    assert report.video.abstained == 1
     assert "4 files were not scored" in text.getvalue()
 
 
 def test_without_trained_weights_nothing_is_evaluated(manifest: Path) -> None:
     with pytest.raises(WeightsError, match="no trained weights"):
-        run_evaluation(manifest, scorer=FakeScorer(trained=False), detector=YuNetDetector())
+        run_evaluation(manifest, a_judge(FakeScorer(trained=False)))
 
 
-def test_an_output_that_cannot_be_written_is_refused_before_the_work(manifest: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["json", "html"])
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(manifest: Path, tmp_path: Path, kind: str) -> None:
     scorer = FakeScorer()
+    outputs = Outputs(**{kind: tmp_path / "no" / "out"})
     with pytest.raises(ConfigError, match="cannot write the results there"):
-        run_evaluation(
-            manifest, scorer=scorer, detector=YuNetDetector(), split="train", json_out=tmp_path / "no" / "out.json"
-        )
+        run_evaluation(manifest, a_judge(scorer), split="train", outputs=outputs)
     assert not scorer.pushed
+
+
+def test_a_work_folder_that_is_a_file_is_refused_before_the_work(manifest: Path, tmp_path: Path) -> None:
+    scorer = FakeScorer()
+    (tmp_path / "work").write_text("mine")
+    with pytest.raises(ConfigError, match="cannot keep results there"):
+        run_evaluation(manifest, a_judge(scorer), split="train", outputs=Outputs(work=tmp_path / "work"))
+    assert not scorer.pushed
+    assert (tmp_path / "work").read_text() == "mine"
+
+
+class StoppedScorer(FakeScorer):
+    """Works for so many pushes; then Ctrl-C is pressed."""
+
+    def __init__(self, pushes: int, error: type[BaseException] = KeyboardInterrupt) -> None:
+        super().__init__()
+        self._left, self._error = pushes, error
+
+    def push(self, crops: Sequence[FaceCrop]) -> list[WindowUpdate]:
+        self._left -= 1
+        if self._left < 0:
+            raise self._error("now")
+        return super().push(crops)
+
+
+def test_an_evaluation_that_is_cut_off_goes_on_where_it_was(tmp_path: Path, manifest: Path) -> None:
+    outputs = Outputs(json=tmp_path / "out.json", work=tmp_path / "work")
+    with pytest.raises(KeyboardInterrupt):
+        run_evaluation(manifest, a_judge(StoppedScorer(50)), split="train", outputs=outputs)
+    assert not (tmp_path / "out.json").exists()
+    done = (tmp_path / "work" / RESULTS).read_text().splitlines()
+    assert len(done) == 2  # 20 faces in each clip
+    rest, whole = FakeScorer(), FakeScorer()
+    resumed = run_evaluation(manifest, a_judge(rest), split="train", outputs=outputs, console=screen()[0])
+    at_once = run_evaluation(manifest, a_judge(whole), split="train", console=screen()[0])
+    assert {crop.key.face_id for crop in rest.pushed}
+    assert len(rest.pushed) == len(whole.pushed) - 40
+    assert [(one.row, one.fake_probability, one.timeline) for one in resumed.scored] == [
+        (one.row, one.fake_probability, one.timeline) for one in at_once.scored
+    ]
+
+
+def test_a_device_that_fails_ends_the_evaluation(manifest: Path) -> None:
+    with pytest.raises(ScorerError):
+        run_evaluation(manifest, a_judge(StoppedScorer(3, ScorerError)), split="train")
+
+
+def test_a_file_that_changed_is_scored_again(tmp_path: Path, manifest: Path) -> None:
+    outputs = Outputs(work=tmp_path / "work")
+    run_evaluation(manifest, a_judge(), split="train", outputs=outputs, console=screen()[0])
+    again = FakeScorer()
+    clip = manifest.parent / "clip3.mp4"
+    before = clip.stat()
+    os.utime(clip, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    run_evaluation(manifest, a_judge(again), split="train", outputs=outputs, console=screen()[0])
+    assert len(again.pushed) == 20
 
 
 @pytest.mark.parametrize(
@@ -118,4 +158,4 @@ def test_a_bad_manifest_is_a_config_error(tmp_path: Path, content: bytes) -> Non
     path = tmp_path / "bad.tsv"
     path.write_bytes(content)
     with pytest.raises(ConfigError, match=r"bad\.tsv"):
-        run_evaluation(path, scorer=FakeScorer(), detector=YuNetDetector())
+        run_evaluation(path, a_judge())

@@ -1,0 +1,107 @@
+"""The evaluation as text: sections A to E, every row there whether measured or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from analyzer.evaluation import wording
+from analyzer.evaluation.pseudo_rows import PSEUDO_ROWS
+from analyzer.evaluation.quality import TableRow
+from analyzer.evaluation.report import EvaluationReport
+from analyzer.evaluation.sections import PseudoRow
+
+SHOWN: Final = 20
+"""Files without a score that are named on the screen; JSON and HTML name all."""
+WIDTH: Final = 150
+"""Columns of a table that goes to a file or a pipe."""
+
+
+def make_console() -> Console:
+    """For results: as wide as the screen, or as the table needs where there is no screen."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=WIDTH)
+
+
+def print_report(report: EvaluationReport, console: Console) -> None:
+    """The table that people read."""
+    console.print(wording.run_line(report), style="bold", markup=False)
+    console.print(wording.set_line(report), markup=False)
+    _quality(report, console)
+    for note in wording.reading_notes(report):
+        console.print(note, style="dim", markup=False)
+    _robustness(report, console)
+    _pairs("C ALARMS", wording.alarm_pairs(report), console)
+    _pairs("D COST", wording.cost_pairs(report), console)
+    _failures(report, console)
+
+
+def pseudo_rows(report: EvaluationReport) -> list[list[str]]:
+    """The pseudo-fake rows, measured or not."""
+    found: dict[str, PseudoRow] = {row.name: row for row in report.pseudo}
+    names = [*PSEUDO_ROWS, *(name for name in found if name not in PSEUDO_ROWS)]
+    return [wording.pseudo_cells(found[name]) if name in found else wording.quality_cells(name, None) for name in names]
+
+
+def quality_sections(report: EvaluationReport) -> list[tuple[str, list[list[str]]]]:
+    """Section A in its parts: title, rows of cells."""
+
+    def rows(chosen: Sequence[TableRow], *, paths: bool = False) -> list[list[str]]:
+        return [
+            wording.quality_cells(
+                row.name, row.quality, pooled=row is report.rows[-1], ranks_only=paths and row.name.endswith(" only")
+            )
+            for row in chosen
+        ]
+
+    return [
+        ("pseudo-fakes, windows", pseudo_rows(report)),
+        ("real fakes, files", rows(report.rows)),
+        ("by method", [wording.quality_cells(name, one) for name, one in report.methods.items()]),
+        ("by family as the manifest has it", [wording.quality_cells(n, one) for n, one in report.families.items()]),
+        ("real files alone", [wording.quality_cells(n, one, pooled=True) for n, one in report.reals.items()]),
+        ("baselines, all files", rows(report.baselines, paths=True)),
+    ]
+
+
+def _quality(report: EvaluationReport, console: Console) -> None:
+    table = Table(*wording.QUALITY_HEAD, title="A QUALITY", title_justify="left", box=box.SIMPLE, pad_edge=False)
+    for title, rows in quality_sections(report):
+        table.add_section()
+        table.add_row(f"[dim]{escape(title)}[/dim]")
+        for cells in rows:
+            table.add_row(*(escape(cell) for cell in cells))
+    console.print(table)
+
+
+def _robustness(report: EvaluationReport, console: Console) -> None:
+    table = Table(*wording.ROBUSTNESS_HEAD, title="B ROBUSTNESS", title_justify="left", box=box.SIMPLE, pad_edge=False)
+    for cell in report.robustness:
+        table.add_row(*(escape(text) for text in wording.robustness_cells(cell)))
+    if not report.robustness:
+        table.add_row("every delivery", *[wording.NOT_MEASURED] * (len(wording.ROBUSTNESS_HEAD) - 1))
+    console.print(table)
+
+
+def _pairs(title: str, pairs: Sequence[tuple[str, str]], console: Console) -> None:
+    console.print(title, style="italic")
+    console.print("  " + " | ".join(f"{name}: {value}" for name, value in pairs), markup=False)
+
+
+def _failures(report: EvaluationReport, console: Console) -> None:
+    console.print("E FAILURES", style="italic")
+    console.print(f"{len(report.failures)} files were not scored" + (":" if report.failures else ""))
+    for failure in report.failures[:SHOWN]:
+        console.print(f"  {failure.file}: {failure.reason}", markup=False)
+    if len(report.failures) > SHOWN:
+        console.print(f"  ... and {len(report.failures) - SHOWN} more (all of them with --json)")
+    for title, fake in (("real files with the highest score", False), ("fakes with the lowest score", True)):
+        worst = report.worst(fake=fake)
+        console.print(f"{title}:" if worst else f"{title}: {wording.NOT_MEASURED}")
+        for one in worst:
+            console.print(f"  {one.fake_probability:.3f}  {one.row.file}  ({one.row.method})", markup=False)

@@ -1,0 +1,205 @@
+"""How figures are written, the same in the terminal and in the HTML report. `-` is "not measured"."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from analyzer.evaluation.quality import FEW, FOR_ONE_PERCENT, Quality
+from analyzer.evaluation.report import EvaluationReport
+from analyzer.evaluation.sections import Interval, PseudoRow, RobustnessCell
+from analyzer.training.metrics import ECE_BINS, Estimate
+
+NOT_MEASURED: Final = "-"
+
+QUALITY_HEAD: Final = (
+    "set", "fake", "real", "AUC [95 %]", "EER", "AP", "TPR@1%FPR", "TPR@thr", "FPR@thr", "ECE", "Brier", "abstain",
+)  # fmt: skip
+
+
+def short(value: float | None, digits: int = 2) -> str:
+    """A share as `.81`; 1 and 0 keep their digit in front."""
+    if value is None:
+        return NOT_MEASURED
+    text = f"{value:.{digits}f}"
+    return text[1:] if text.startswith("0.") and value != 0 else text
+
+
+def percent(value: float | None) -> str:
+    """A share as `4.2 %`."""
+    return NOT_MEASURED if value is None else f"{100 * value:.{0 if value in {0, 1} else 1}f} %"
+
+
+def interval(ends: Interval | None, digits: int = 2) -> str:
+    """` [.72-.88]` with its blank in front, or nothing."""
+    return "" if ends is None else f" [{short(ends[0], digits)}-{short(ends[1], digits)}]"
+
+
+def estimate(figure: Estimate, *, few: bool = False, digits: int = 2) -> str:
+    """Value and interval; in parentheses where it rests on few files."""
+    if figure.value is None:
+        return NOT_MEASURED
+    text = f"{short(figure.value, digits)}{interval(figure.interval, digits)}"
+    return f"({text})" if few else text
+
+
+def of(count: int, total: int, figure: Estimate) -> str:
+    """`13 of 29 (45 % [24-66])`: counts first, for there are never many files."""
+    if not total:
+        return NOT_MEASURED
+    ends = figure.interval
+    inside = "" if ends is None else f" [{100 * ends[0]:.0f}-{100 * ends[1]:.0f}]"
+    return f"{count} of {total} ({100 * count / total:.0f} %{inside})"
+
+
+def quality_cells(name: str, quality: Quality | None, *, pooled: bool = False, ranks_only: bool = False) -> list[str]:
+    """One row of section A, in the order of `QUALITY_HEAD`."""
+    if quality is None:
+        return [name] + [NOT_MEASURED] * (len(QUALITY_HEAD) - 1)
+    found, few = quality.figures, quality.few
+
+    def single(figure: Estimate) -> str:
+        return NOT_MEASURED if figure.value is None else f"({short(figure.value)})" if few else short(figure.value)
+
+    at_threshold = [
+        of(quality.flagged_fake, quality.n_fake, found.tpr),
+        of(quality.flagged_real, quality.n_real, found.fpr),
+        single(found.ece),
+        single(found.brier),
+    ]
+    return [
+        name,
+        str(quality.n_fake),
+        str(quality.n_real),
+        estimate(found.auc, few=few),
+        single(found.eer),
+        single(found.average_precision),
+        single(found.tpr_at_1),
+        *([NOT_MEASURED] * 4 if ranks_only else at_threshold),
+        percent(quality.abstention(everything=pooled)),
+    ]
+
+
+def pseudo_cells(row: PseudoRow) -> list[str]:
+    """A pseudo-fake row under the same heads; its counts are windows."""
+    few = row.n_windows < FEW
+
+    def single(value: float | None) -> str:
+        return NOT_MEASURED if value is None else f"({short(value)})" if few else short(value)
+
+    auc = f"{short(row.auc)}{interval(row.auc_ci)}"
+    return [
+        row.name,
+        f"{row.n_windows} win",
+        f"{row.n_windows} win",
+        NOT_MEASURED if row.auc is None else f"({auc})" if few else auc,
+        single(row.eer),
+        single(row.average_precision),
+        single(row.tpr_at_1),
+        percent(row.tpr),
+        percent(row.fpr),
+        single(row.ece),
+        NOT_MEASURED,
+        NOT_MEASURED,
+    ]
+
+
+def run_line(report: EvaluationReport) -> str:
+    """The first line: what these figures belong to."""
+    run = report.provenance
+    reals = NOT_MEASURED if run.train_reals is None else str(run.train_reals)
+    people = NOT_MEASURED if run.train_identities is None else str(run.train_identities)
+    seeds = ", ".join(map(str, run.seeds)) or NOT_MEASURED
+    origin = run.threshold_from or NOT_MEASURED
+    count = NOT_MEASURED if run.threshold_n is None else str(run.threshold_n)
+    return (
+        f"run: commit {(run.commit or NOT_MEASURED)[:12]}  weights {run.model} sha256 {run.sha256[:12]}  "
+        f"train reals/identities {reals}/{people}  seeds {seeds}  threshold {report.threshold:g} from {origin} "
+        f"(n real {count})"
+    )
+
+
+def set_line(report: EvaluationReport) -> str:
+    """What was measured, on what."""
+    split = f", split {report.split}" if report.split else ""
+    video = report.video
+    return (
+        f"{report.manifest}{split}: {video.n_fake} fake files of {video.fake_groups} sources, {video.n_real} real of "
+        f"{video.real_groups}; one number per file by {report.aggregate}, on {report.scorer.device}"
+    )
+
+
+def reading_notes(report: EvaluationReport) -> list[str]:
+    """What a reader of section A must know about these very figures."""
+    video, notes = report.video, []
+    if any(row.quality and row.quality.few for row in report.rows):
+        notes.append(f"(in parentheses): fewer than {FEW} files of a kind. Read the counts, not the figure.")
+    if 0 < video.n_real < FOR_ONE_PERCENT:
+        notes.append(
+            f"TPR@1%FPR with {video.n_real} real files: found by a threshold above every one of them. "
+            f"1 % begins at {FOR_ONE_PERCENT} real files."
+        )
+    if video.figures.ece.value is not None:
+        notes.append(
+            f"ECE has {ECE_BINS} bins of equal width. So few files have {short(video.ece_floor)} by chance alone, were "
+            "the scores perfectly true (pooled)."
+        )
+    notes.append("abstain: files in which no face was fit to be judged; of the row's fakes, in `pooled` of all files.")
+    return notes
+
+
+ROBUSTNESS_HEAD: Final = ("delivered as", "fake", "real", "AUC [95 %]", "TPR@thr", "FPR@thr", "verdict kept", "lost")
+
+
+def robustness_cells(cell: RobustnessCell) -> list[str]:
+    """One row of section B."""
+    few = min(cell.n_real, cell.n_fake) < FEW
+    auc = f"{short(cell.auc)}{interval(cell.auc_ci)}"
+    return [
+        f"{cell.axis} {cell.level}",
+        str(cell.n_fake),
+        str(cell.n_real),
+        NOT_MEASURED if cell.auc is None else f"({auc})" if few else auc,
+        percent(cell.tpr),
+        percent(cell.fpr),
+        percent(cell.verdict_kept),
+        str(cell.not_scored),
+    ]
+
+
+def alarm_pairs(report: EvaluationReport) -> list[tuple[str, str]]:
+    """Section C: name and value."""
+    one = report.alarms
+    if one is None:
+        names = ("stream-hours", "episodes/h [95 %]", "streams >= 1", "median s to alert", "caught < 60 s")
+        return [(name, NOT_MEASURED) for name in names]
+    rate = NOT_MEASURED if one.episodes_per_hour is None else f"{one.episodes_per_hour:.2f}"
+    ends = one.episodes_per_hour_ci
+    rate += "" if ends is None else f" [{ends[0]:.2f}-{ends[1]:.2f}]"
+    return [
+        ("stream-hours", f"{one.real_hours:.2f} real, {one.real_streams} streams"),
+        ("episodes/h [95 %]", f"{rate} ({one.episodes} in all)"),
+        ("streams >= 1", f"{one.real_streams_with_alert} of {one.real_streams}"),
+        ("median s to alert", NOT_MEASURED if one.median_s_to_alert is None else f"{one.median_s_to_alert:.1f}"),
+        ("caught < 60 s", f"{one.caught_60_s} of {one.fake_streams} (at any time {one.caught})"),
+    ]
+
+
+def cost_pairs(report: EvaluationReport) -> list[tuple[str, str]]:
+    """Section D: name and value."""
+    one = report.cost
+    if one is None:
+        names = ("params", "MMACs frame + window", "ms", "faces/s", "KiB per face", "streaming-vs-batch")
+        return [(name, NOT_MEASURED) for name in names]
+    speed = NOT_MEASURED if one.ms_per_score is None else f"{one.ms_per_score:.1f} per new score on {one.device}"
+    differs = one.streaming_difference
+    return [
+        ("params", f"{one.parameters / 1e6:.2f} M"),
+        ("MMACs frame + window", f"{one.frame_mmacs:.0f} + {one.window_mmacs:.0f}"),
+        ("ms", speed),
+        ("faces/s", NOT_MEASURED if one.faces_per_s is None else f"{one.faces_per_s:.0f}, four at once"),
+        ("KiB per face", f"{one.kib_per_face:.0f}"),
+        (
+            "streaming-vs-batch",
+            NOT_MEASURED if differs is None else f"{differs:.1e} logit at most, {one.windows_tried} windows",
+        ),
+    ]
