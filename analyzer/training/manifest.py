@@ -34,6 +34,8 @@ class Row:
     family: str
     group: str
     """What comes from one source or shows one person; never divided between splits. The file itself when not given."""
+    source: str = ""
+    """Where it was collected; reals and fakes of one source look alike but for the faking. Empty when not given."""
 
     @property
     def is_picture(self) -> bool:
@@ -104,6 +106,7 @@ def _row(path: Path, number: int, values: Mapping[str | None, str | list[str]]) 
         split=cell("split"),
         family=cell("family") or cell("method") or kind,
         group=cell("group") or file,
+        source=cell("source") or cell("repository"),
     )
 
 

@@ -17,8 +17,9 @@ from analyzer.config import NUM_FRAMES
 from analyzer.model.card import CalibrationValues
 from analyzer.model.network import DeepfakeNet
 from analyzer.training.calibrate import fit_platt, move_threshold
+from analyzer.training.material import Found
 from analyzer.training.metrics import at_threshold, auc
-from analyzer.training.samples import Found, PlainWindows, PseudoWindows
+from analyzer.training.samples import PlainWindows, PseudoWindows
 from analyzer.training.stages import encode, encode_all, loader, window_logits
 from analyzer.training.synthesis import FAMILIES, STILL_FAMILIES
 

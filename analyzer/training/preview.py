@@ -24,7 +24,7 @@ from analyzer.errors import ConfigError, MediaError
 from analyzer.training.dataset import LOOSE, Track
 from analyzer.training.delivery import BOX_SHARE, Delivery, deliver, draw_delivery
 from analyzer.training.geometry import Mask
-from analyzer.training.samples import Found
+from analyzer.training.material import Found
 from analyzer.training.synthesis import FAMILIES, STILL_FAMILIES, make_pair
 
 AMPLIFIED: Final = 4
@@ -174,9 +174,9 @@ def _small_print(drawn: Delivery, *, wrap: int) -> list[str]:
     words = [f"face {_face_px(drawn)}px"]
     for field in fields(drawn):
         value = getattr(drawn, field.name)
-        if field.name in {"seed", "flip"} or not _is_plain(value) or not value:
+        if field.name in {"seed", "flip"} or value is None or isinstance(value, list | np.ndarray) or not value:
             continue
-        words.append(f"{field.name} {value:.2g}" if isinstance(value, float) else f"{field.name} {value}")
+        words.append(_words(field.name, value))
     frozen = sum(a == b for a, b in zip(drawn.order, drawn.order[1:], strict=False))
     if frozen:
         words.append(f"frozen {frozen}")
@@ -188,9 +188,12 @@ def _small_print(drawn: Delivery, *, wrap: int) -> list[str]:
     return lines
 
 
-def _is_plain(value: object) -> bool:
-    """Whether small print can hold it: a number or a word, no table."""
-    return isinstance(value, int | float | str)
+def _words(name: str, value: object) -> str:
+    if isinstance(value, float):
+        return f"{name} {value:.2g}"
+    if isinstance(value, tuple):
+        return f"{name} {' '.join(map(str, value))}"
+    return f"{name} {value}" if isinstance(value, int | str) else name  # a thing is named, not spelled out
 
 
 def _middle(picture: Pixels) -> Pixels:

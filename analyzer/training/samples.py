@@ -17,15 +17,13 @@ from analyzer.datatypes import Pixels
 from analyzer.errors import ConfigError
 from analyzer.training.dataset import Track
 from analyzer.training.delivery import deliver, deliver_mask, draw_delivery
-from analyzer.training.manifest import Row
+from analyzer.training.material import Found, Material, is_clip
 from analyzer.training.synthesis import FAMILIES, STILL_FAMILIES, make_pair
 
 CELLS: Final = 7
 """Height and width of a seam map: the network's last feature map."""
 ELAPSED_S: Final = (0.04, 0.5)
 """Mean seconds between two faces of a window, drawn between these: 25 faces a second down to 2."""
-
-Found = tuple[Row, Track]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +36,10 @@ class Mixture:
     """Windows from a picture that is moved about (stage B)."""
     real_fakes: float = 0.0
     """Samples whose fake half is a fake of the manifest rather than a pseudo-fake."""
+    donors: float = 0.25
+    """Of the pseudo-fakes, those with somebody else's face."""
     families: Mapping[str, float] = field(
-        default_factory=lambda: {"F1": 0.4, "F2": 0.08, "F3": 0.06, "F4": 0.08, "F5": 0.25, "F6": 0.13}
+        default_factory=lambda: {"F1": 0.3, "F2": 0.07, "F3": 0.06, "F4": 0.1, "F5": 0.3, "F6": 0.12, "F7": 0.05}
     )
 
     def without(self, families: Iterable[str]) -> Mixture:
@@ -80,37 +80,6 @@ class Windows(NamedTuple):
     """(n,) index of the track that it came from, or -1."""
 
 
-class Material:
-    """The tracks that samples are drawn from, sorted by kind. `ConfigError` when there is no real face among them."""
-
-    def __init__(self, found: Sequence[Found]) -> None:
-        self.found = list(found)
-        reals = [track for row, track in found if not row.fake]
-        self.real_clips = [track for track in reals if len(track.jpegs) >= NUM_FRAMES]
-        self.real_stills = [track for track in reals if len(track.jpegs) < NUM_FRAMES]
-        # fakes by method: a method with many files is no more worth knowing than one with few
-        self.fakes: dict[str, list[Track]] = {}
-        for row, track in found:
-            if row.fake:
-                self.fakes.setdefault(row.method, []).append(track)
-        if not reals:
-            raise ConfigError("training needs real faces: no usable real file among the training rows")
-
-    def pick_real(self, rng: np.random.Generator, stills: float) -> Track:
-        pools = (self.real_stills, self.real_clips)
-        pool = pools[0] if rng.random() < stills else pools[1]
-        pool = pool or pools[0] or pools[1]
-        return pool[int(rng.integers(len(pool)))]
-
-    def pick_fake(self, rng: np.random.Generator, *, clips: bool) -> Track | None:
-        pools = [[t for t in pool if len(t.jpegs) >= NUM_FRAMES or not clips] for pool in self.fakes.values()]
-        pools = [pool for pool in pools if pool]
-        if not pools:
-            return None
-        pool = pools[int(rng.integers(len(pools)))]
-        return pool[int(rng.integers(len(pool)))]
-
-
 def _pick_family(rng: np.random.Generator, weights: Mapping[str, float], *, still: bool) -> str:
     names = [name for name in (STILL_FAMILIES if still else FAMILIES) if weights.get(name, 0) > 0]
     if not names:
@@ -134,7 +103,9 @@ class ImageSamples:
     def __getitem__(self, index: int) -> Crops:
         rng = np.random.default_rng((self.seed, 1, index))
         real = self.material.pick_real(rng, self.mixture.stills)
-        fake = self.material.pick_fake(rng, clips=False) if rng.random() < self.mixture.real_fakes else None
+        fake = None
+        if rng.random() < self.mixture.real_fakes and (picked := self.material.pick_fake(rng, clips=False)):
+            fake, real = picked
         still = len(real.jpegs) == 1 or (fake is not None and len(fake.jpegs) == 1)
         # Two crops of a kind either way, so that every batch has one size: two frames, or a picture twice.
         parts = [self._one(rng, real, fake, 1) for _ in range(2)] if still else [self._one(rng, real, fake, 2)]
@@ -152,7 +123,9 @@ class ImageSamples:
             seams = np.zeros((2 * count, CELLS, CELLS), np.float32)
             return Crops(np.stack(pixels), _labels(count), seams, 1 - _labels(count))
         family = _pick_family(rng, self.mixture.families, still=count == 1)
-        pair = make_pair(real.frames(chosen), real.marks(chosen), int(rng.integers(2**31)), family)
+        marks = real.marks(chosen)
+        donor = self.material.pick_donor(rng, marks) if rng.random() < self.mixture.donors else None
+        pair = make_pair(real.frames(chosen), marks, int(rng.integers(2**31)), family, donor=donor)
         delivery = draw_delivery(rng, real.side, count)
         pixels = deliver(pair.real, delivery) + deliver(pair.fake, delivery)
         edges = [deliver_mask(pair.masks[i], delivery, i, CELLS) for i in range(count)]
@@ -224,23 +197,25 @@ class WindowSamples:
 
     def __getitem__(self, index: int) -> Windows:
         rng = np.random.default_rng((self.seed, 2, index))
-        real = self.material.pick_real(rng, self.mixture.window_stills)
-        fake = self.material.pick_fake(rng, clips=True) if rng.random() < self.mixture.real_fakes else None
-        if fake is not None and len(real.jpegs) < NUM_FRAMES:
-            real = self.material.pick_real(rng, 0.0)
         draw = int(rng.integers(2**31))
-        if fake is not None:
+        if rng.random() < self.mixture.real_fakes and (picked := self.material.pick_fake(rng, clips=True)):
+            fake, real = picked
             return _join(_plain_window(draw, real, 0, -1), _plain_window(draw, fake, 1, -1))
+        real = self.material.pick_real(rng, self.mixture.window_stills)
         family = _pick_family(rng, self.mixture.families, still=len(real.jpegs) < NUM_FRAMES)
-        return pseudo_windows(draw, real, family)
+        donors = self.material if is_clip(real) and rng.random() < self.mixture.donors else None
+        return pseudo_windows(draw, real, family, donors=donors)
 
 
-def pseudo_windows(draw: int, real: Track, family: str, *, gentle: bool = False, origin: int = -1) -> Windows:
-    """A real window and its pseudo-fake partner, drawn from the seed `draw`."""
+def pseudo_windows(
+    draw: int, real: Track, family: str, *, gentle: bool = False, origin: int = -1, donors: Material | None = None
+) -> Windows:
+    """A real window and its pseudo-fake partner, drawn from the seed `draw`; with a face of `donors` if given."""
     rng = np.random.default_rng(draw)
     indices, elapsed = _window_of(rng, real)
     marks = real.marks(indices)
-    pair = make_pair(_frames_of(real, indices), marks, int(rng.integers(2**31)), family)
+    donor = donors.pick_donor(rng, marks) if donors is not None else None
+    pair = make_pair(_frames_of(real, indices), marks, int(rng.integers(2**31)), family, donor=donor)
     delivery = draw_delivery(rng, real.side, NUM_FRAMES, gentle=gentle)
     pixels = np.stack([np.stack(deliver(pair.real, delivery)), np.stack(deliver(pair.fake, delivery))])
     return Windows(pixels, np.stack([elapsed, elapsed]), _labels(1), np.array([origin, origin]))

@@ -27,10 +27,11 @@ from analyzer.training.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint
 from analyzer.training.dataset import TrackCache
 from analyzer.training.loop import Average, Budget, Loop, Place, stage_bar, step_seed
 from analyzer.training.manifest import Row, Shares, chosen_rows, count_kinds, share_out
+from analyzer.training.material import Found, Material
 from analyzer.training.measure import Bench, calibrate, glance, measure
 from analyzer.training.options import TrainOptions
 from analyzer.training.precision import faster_precision, pick_device
-from analyzer.training.samples import Found, ImageSamples, Material, WindowSamples
+from analyzer.training.samples import ImageSamples, WindowSamples
 from analyzer.training.stages import Encoded, StageA, StageB, encode_all, freeze, loader
 
 __all__ = ["TrainOptions", "run_training"]

@@ -153,3 +153,10 @@ def test_places_are_read_and_bad_ones_named(tmp_path: Path) -> None:
 
 def test_kinds_are_counted() -> None:
     assert count_kinds(rows(5)) == (2, 3)
+
+
+def test_the_source_is_taken_from_either_of_two_columns(tmp_path: Path) -> None:
+    for column in ("source", "repository"):
+        path = tmp_path / "manifest.tsv"
+        path.write_text(f"file\tkind\tmethod\t{column}\na.mp4\treal\tnone\tarchive\n")
+        assert read_manifest(path)[0].source == "archive"

@@ -8,10 +8,10 @@ import pytest
 from analyzer.errors import ConfigError
 from analyzer.training.dataset import Track
 from analyzer.training.manifest import Row
+from analyzer.training.material import Material
 from analyzer.training.samples import (
     ELAPSED_S,
     ImageSamples,
-    Material,
     Mixture,
     PlainWindows,
     PseudoWindows,

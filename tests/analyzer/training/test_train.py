@@ -12,7 +12,8 @@ from analyzer.errors import ConfigError, WeightsError
 from analyzer.model.weights import load_weights
 from analyzer.training import loop, train
 from analyzer.training.dataset import TrackCache
-from analyzer.training.samples import Material, Mixture
+from analyzer.training.material import Material
+from analyzer.training.samples import Mixture
 from analyzer.training.train import TrainOptions, run_training
 
 

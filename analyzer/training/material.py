@@ -1,0 +1,91 @@
+"""The cut-out faces that samples are drawn from, and who goes with whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from analyzer.config import NUM_FRAMES
+from analyzer.errors import ConfigError
+from analyzer.training.dataset import Track
+from analyzer.training.geometry import Landmarks
+from analyzer.training.manifest import Row
+from analyzer.training.synthesis import Donor
+
+Found = tuple[Row, Track]
+CANDIDATES: Final = 24
+"""So many faces are looked at for one that is turned like the target."""
+
+
+class Material:
+    """The tracks that samples are drawn from, sorted by kind. `ConfigError` when there is no real face among them."""
+
+    def __init__(self, found: Sequence[Found]) -> None:
+        self.found = list(found)
+        reals = [track for row, track in found if not row.fake]
+        self.real_clips = [track for track in reals if is_clip(track)]
+        self.real_stills = [track for track in reals if not is_clip(track)]
+        self.reals: dict[str, list[Track]] = {}
+        for row, track in found:
+            if not row.fake and row.source:
+                self.reals.setdefault(row.source, []).append(track)
+        # fakes by method: a method with many files is no more worth knowing than one with few
+        self.fakes: dict[str, list[tuple[str, Track]]] = {}
+        for row, track in found:
+            if row.fake:
+                self.fakes.setdefault(row.method, []).append((row.source, track))
+        if not reals:
+            raise ConfigError("training needs real faces: no usable real file among the training rows")
+
+    def pick_real(self, rng: np.random.Generator, stills: float) -> Track:
+        pools = (self.real_stills, self.real_clips)
+        pool = pools[0] if rng.random() < stills else pools[1]
+        pool = pool or pools[0] or pools[1]
+        return pool[int(rng.integers(len(pool)))]
+
+    def pick_fake(self, rng: np.random.Generator, *, clips: bool) -> tuple[Track, Track] | None:
+        """A fake, and a real of the same source, or of any where that has none; both clips if `clips`.
+
+        A real of another source would teach what tells the sources apart. None without fakes.
+        """
+        pools = [[one for one in pool if is_clip(one[1]) or not clips] for pool in self.fakes.values()]
+        pools = [pool for pool in pools if pool]
+        if not pools:
+            return None
+        pool = pools[int(rng.integers(len(pools)))]
+        source, fake = pool[int(rng.integers(len(pool)))]
+        alike = [real for real in self.reals.get(source, ()) if is_clip(real) == is_clip(fake)]
+        if alike:
+            return fake, alike[int(rng.integers(len(alike)))]
+        return fake, self.pick_real(rng, 0.0 if is_clip(fake) else 1.0)
+
+    def pick_donor(self, rng: np.random.Generator, marks: Sequence[Landmarks]) -> Donor | None:
+        """Somebody whose head is turned like the one with these landmarks; None where there is nobody else."""
+        pool = self.real_stills + self.real_clips if len(marks) < NUM_FRAMES else self.real_clips
+        wanted, best, least = _shape(marks[0]), None, np.inf
+        for _ in range(min(CANDIDATES, len(pool))):
+            track = pool[int(rng.integers(len(pool)))]
+            start = int(rng.integers(max(1, len(track.jpegs) - len(marks) + 1)))
+            distance = float(np.abs(_shape(track.landmarks[start]) - wanted).mean())
+            if 1e-3 < distance < least:  # 0 is the very same picture
+                best, least = (track, start), distance
+        if best is None:
+            return None
+        track, start = best
+        indices = [min(start + i, len(track.jpegs) - 1) for i in range(len(marks))]
+        return Donor(track.frames(indices), track.marks(indices))
+
+
+def is_clip(track: Track) -> bool:
+    """Long enough for a window."""
+    return len(track.jpegs) >= NUM_FRAMES
+
+
+def _shape(marks: Landmarks) -> npt.NDArray[np.complex128]:
+    """Five landmarks with place, size and turn taken away: what is left is how the head is turned."""
+    points = marks.astype(np.float64) @ np.array([1, 1j])
+    centred = points - points.mean()
+    return np.asarray(centred / (points[1] - points[0] if points[1] != points[0] else 1))
