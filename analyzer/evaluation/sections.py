@@ -106,3 +106,54 @@ class CostFigures:
     streaming_difference: float | None
     """Largest difference of a streamed from a recomputed logit, over the windows tried."""
     windows_tried: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share of samples, 0 to 1, or a difference of two."""
+
+    value: float
+    ci: Interval | None
+    """By tracks; None with one track."""
+
+
+@dataclass(frozen=True, slots=True)
+class PointingRow:
+    """The pointing game on the faces of one pseudo-fake family: how often the highest cell of a map is in the target.
+
+    Nothing but `network` has seen what was pasted; a map is worth what `network` is above the others.
+    """
+
+    name: str
+    """`F1` ..., or `all`."""
+    target: str
+    """`seam`: the cells where the pasted face ends, which the map is trained on; `mask`: those that were pasted."""
+    n_faces: int
+    n_tracks: int
+    network: Share
+    own_real: Share
+    """The same network on the real partner of each fake, where there is nothing to find: what its habits are worth."""
+    random: Share
+    """Networks with random weights, mean of several."""
+    centre: Share
+    """Always the cell in the middle."""
+    best_fixed: Share
+    """Always the one cell that turned out best: no map can know it."""
+    chance: Share
+    """Any cell: the target's share of the map."""
+    lead: Share
+    """`network` less `random`, face by face."""
+    lead_own: Share
+    """`network` less `own_real`, face by face."""
+
+
+@dataclass(frozen=True, slots=True)
+class PointingFigures:
+    """Whether the map of where the network looked points at what was changed (pointing game; Zhang et al., 2016)."""
+
+    rows: tuple[PointingRow, ...]
+    """All families together first, for each target."""
+    n_sources: int
+    """Source groups that the tracks come from."""
+    seed: int
+    note: str = ""
