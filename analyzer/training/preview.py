@@ -24,8 +24,8 @@ from analyzer.errors import ConfigError, MediaError
 from analyzer.training.dataset import LOOSE, Track
 from analyzer.training.delivery import BOX_SHARE, Delivery, deliver, draw_delivery
 from analyzer.training.geometry import Mask
-from analyzer.training.material import Found
-from analyzer.training.synthesis import FAMILIES, STILL_FAMILIES, make_pair
+from analyzer.training.material import Found, Material, is_clip
+from analyzer.training.synthesis import FAMILIES, IN_PLACE, STILL_FAMILIES, Pair, make_pair
 
 AMPLIFIED: Final = 4
 """Differences are shown so many times larger: what a network finds may be too dark to see."""
@@ -59,16 +59,19 @@ def write_sheets(
     reals = _by_turns([one for one in found if not one[0].fake and one[1].jpegs], seed)
     if not reals:
         raise ConfigError("contact sheets need real faces: no usable real file among the rows")
-    clips = [one for one in reals if len(one[1].jpegs) >= NUM_FRAMES]
+    clips = [one for one in reals if is_clip(one[1])]
+    material = Material(reals)
     wanted: list[tuple[str, str, Callable[[], Pixels]]] = []
     for family in FAMILIES:
         pool = _half_stills(reals, rows) if family in STILL_FAMILIES else clips[:rows]
         if pool:
-            about = f"{family}: real | fake | difference x {AMPLIFIED} | mask, seam in red | both badly delivered"
-            wanted.append((family, about, partial(_family_sheet, family, pool, seed)))
+            about = f"{family}: real | fake | difference x {AMPLIFIED} | mask, its edge red | both badly delivered"
+            wanted.append((family, about, partial(_family_sheet, family, pool, material, seed)))
         if clips and family != "F1":  # which alone stays the same over a window
             about = f"{family}: frames 0, 2 .. 14 of a window, real above fake above the difference x {AMPLIFIED}"
-            wanted.append((f"{family}-window", about, partial(_strip_sheet, family, clips[:STRIP_CLIPS], seed)))
+            wanted.append(
+                (f"{family}-window", about, partial(_strip_sheet, family, clips[:STRIP_CLIPS], material, seed))
+            )
     about = f"delivery: one face as {DELIVERIES} draws deliver it"
     wanted.append(("delivery", about, partial(_delivery_sheet, (clips or reals)[0], seed)))
     entries = []
@@ -93,25 +96,27 @@ def _by_turns(found: Sequence[Found], seed: int) -> list[Found]:
 
 def _half_stills(reals: Sequence[Found], rows: int) -> list[Found]:
     """Clips, and pictures in at most every third row, as far as there are any."""
-    stills = [one for one in reals if len(one[1].jpegs) < NUM_FRAMES]
-    clips = [one for one in reals if len(one[1].jpegs) >= NUM_FRAMES]
+    stills = [one for one in reals if not is_clip(one[1])]
+    clips = [one for one in reals if is_clip(one[1])]
     few = max(min(rows // 3, len(stills)), rows - len(clips))
     return [*clips[: rows - few], *stills[:few]]
 
 
-def _family_sheet(family: str, pool: Sequence[Found], seed: int) -> Pixels:
+def _family_sheet(family: str, pool: Sequence[Found], material: Material, seed: int) -> Pixels:
     rows = []
     for index, (row, track) in enumerate(pool):
         chosen = _window(track) if family not in STILL_FAMILIES else _window(track)[:4]
-        pair = make_pair(track.frames(chosen), track.marks(chosen), seed * 1000 + index, family)
+        pair, whose = _pair(track, chosen, family, material, seed * 1000 + index)
         # the frame that shows most: F7 and the flashes of F4 leave some frames alone
         best = int(np.argmax([float(mask.sum()) for mask in pair.masks]))
-        hard = _hard_delivery(np.random.default_rng((seed, 2, index)), track.side, len(chosen))
+        hard = _hard_delivery(
+            np.random.default_rng((seed, 2, index)), track.side, len(chosen), ("h264", "vp8")[index % 2]
+        )
         place = hard.order[best]
         rows.append(
             [
                 (_fit(_middle(pair.real[best]), TILE), [f"{row.method} {track.side}px", Path(row.file).name]),
-                (_fit(_middle(pair.fake[best]), TILE), [f"seed {seed * 1000 + index}, frame {best} of {len(chosen)}"]),
+                (_fit(_middle(pair.fake[best]), TILE), [f"{whose}, frame {best} of {len(chosen)}"]),
                 (_fit(_middle(_difference(pair.real[best], pair.fake[best])), TILE), [f"difference x {AMPLIFIED}"]),
                 (_fit(_tinted(pair.real[best], pair.masks[best]), TILE), [f"mask up to {pair.masks[best].max():.2f}"]),
                 (_fit(deliver(pair.real, hard)[place], TILE), ["real, delivered", *_small_print(hard, wrap=TILE // 6)]),
@@ -121,21 +126,30 @@ def _family_sheet(family: str, pool: Sequence[Found], seed: int) -> Pixels:
     return _grid(rows)
 
 
-def _strip_sheet(family: str, clips: Sequence[Found], seed: int) -> Pixels:
+def _pair(track: Track, chosen: Sequence[int], family: str, material: Material, seed: int) -> tuple[Pair, str]:
+    """A pair for the seed, and whose face was pasted: every third time somebody else's, where the family allows it."""
+    marks = track.marks(chosen)
+    donor = (
+        material.pick_donor(np.random.default_rng(seed), marks) if seed % 3 == 2 and family not in IN_PLACE else None
+    )
+    pair = make_pair(track.frames(chosen), marks, seed, family, donor=donor)
+    return pair, f"seed {seed}, {'own' if donor is None else 'another'} face"
+
+
+def _strip_sheet(family: str, clips: Sequence[Found], material: Material, seed: int) -> Pixels:
     rows: list[list[Tile]] = []
     for index, (row, track) in enumerate(clips):
         chosen = _window(track)
-        pair = make_pair(track.frames(chosen), track.marks(chosen), seed * 1000 + 100 + index, family)
+        pair, whose = _pair(track, chosen, family, material, seed * 1000 + 100 + index)
         shown = range(0, NUM_FRAMES, STRIP_STEP)
+        names = [whose, Path(row.file).name] + [""] * len(shown)
+        apart = [_difference(pair.real[i], pair.fake[i]) for i in shown]
         rows.append([(_fit(_middle(pair.real[i]), STRIP_TILE), ()) for i in shown])
         rows.append([(_fit(_middle(pair.fake[i]), STRIP_TILE), ()) for i in shown])
         rows.append(
             [
-                (
-                    _fit(_middle(_difference(pair.real[i], pair.fake[i])), STRIP_TILE),
-                    [f"frame {i}: mask up to {pair.masks[i].max():.2f}", *([Path(row.file).name] if i == 0 else [])],
-                )
-                for i in shown
+                (_fit(_middle(picture), STRIP_TILE), [f"frame {i}: mask up to {pair.masks[i].max():.2f}", name])
+                for i, picture, name in zip(shown, apart, names, strict=False)
             ]
         )
     return _grid(rows)
@@ -157,11 +171,12 @@ def _window(track: Track) -> list[int]:
     return list(range(min(NUM_FRAMES, len(track.jpegs))))
 
 
-def _hard_delivery(rng: np.random.Generator, side: int, count: int) -> Delivery:
-    """Of the draws that a video codec carries, the one nearest to a live swap as a viewer gets it: 96 px, few bits."""
-    drawn = [draw_delivery(rng, side, count) for _ in range(100)]
-    coded = [one for one in drawn if one.codec in {"h264", "vp8"}] or drawn
-    return min(coded, key=lambda one: abs(_face_px(one) - 96) / 16 - one.strength / 8)
+def _hard_delivery(rng: np.random.Generator, side: int, count: int, codec: str) -> Delivery:
+    """Of the hardest fifth of the draws with this codec, the one nearest to 96 px: a live swap as a viewer gets it."""
+    drawn = [draw_delivery(rng, side, count) for _ in range(150)]
+    coded = [one for one in drawn if one.codec == codec] or drawn
+    hardest = sorted(coded, key=lambda one: -one.strength)[: max(1, len(coded) // 5)]
+    return min(hardest, key=lambda one: abs(_face_px(one) - 96))
 
 
 def _face_px(drawn: Delivery) -> int:
@@ -208,8 +223,9 @@ def _difference(real: Pixels, fake: Pixels) -> Pixels:
 
 
 def _tinted(picture: Pixels, mask: Mask) -> Pixels:
-    """The loose crop: foreign pixels green, the seam (4 M (1 - M) above .9) red, the network's crop framed."""
-    seam = (4 * mask * (1 - mask) > 0.9)[..., None]
+    """The loose crop: foreign pixels green, their edge (4 M (1 - M) above .9) red, the network's crop framed."""
+    edge = mask / max(float(mask.max()), 1e-3)
+    seam = (4 * edge * (1 - edge) > 0.9)[..., None]
     tint = picture * (1 - 0.6 * mask[..., None]) + np.array([0, 200, 0]) * 0.6 * mask[..., None]
     out = np.ascontiguousarray(np.where(seam, np.array([255, 0, 0]), tint), np.uint8)
     start = round(len(out) * (1 - 1 / LOOSE) / 2)
