@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -115,8 +115,15 @@ SIX: Final = ("crf32", "600k-480p", "300k-360p", "face96", "fps12", "vp8-300k")
 """The re-deliveries over which a verdict should stay: the commonest fate of a clip on its way through messengers,
 streaming services, small windows and video calls."""
 
-LOSS_BOUND: Final = ("crf32", "300k-360p", "face96")
-"""The cells whose AUC may be at most .05 under that of the source."""
+
+def cell_named(key: str) -> Cell:
+    """The cell of that key. Raises `ConfigError` when there is none."""
+    for cell in CELLS:
+        if cell.key == key:
+            return cell
+    raise ConfigError(
+        f"there is no cell {key!r} in the robustness grid: expected some of {', '.join(cell.key for cell in CELLS)}"
+    )
 
 
 def chosen_cells(names: str | None) -> tuple[Cell, ...]:
@@ -126,14 +133,5 @@ def chosen_cells(names: str | None) -> tuple[Cell, ...]:
     """
     if names is None:
         return CELLS
-    wanted = {name.strip() for name in names.split(",") if name.strip()}
-    if unknown := sorted(wanted - {cell.key for cell in CELLS}):
-        raise ConfigError(
-            f"no cell {', '.join(unknown)} in the robustness grid; it has {', '.join(cell.key for cell in CELLS)}"
-        )
-    return tuple(cell for cell in CELLS if cell is SOURCE or cell.key in wanted)
-
-
-def complete(keys: Sequence[str], wanted: Sequence[str] = SIX) -> bool:
-    """Whether all of `wanted` are among the cells measured."""
-    return set(wanted) <= set(keys)
+    wanted = {cell_named(name.strip()) for name in names.split(",") if name.strip()}
+    return tuple(cell for cell in CELLS if cell is SOURCE or cell in wanted)

@@ -14,7 +14,6 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, cast
@@ -104,7 +103,6 @@ class Recipe:
         return self.encoding is LOSSLESS and self.scale == 1 and self.change is None
 
 
-@lru_cache(maxsize=4)  # several cells in a row ask for one video
 def look_at(path: Path, seconds: float, detector: FaceDetector) -> Known:
     """Measure the first seconds of a video. Raises `MediaError` when it cannot be read."""
     reformatter = VideoReformatter()

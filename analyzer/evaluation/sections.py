@@ -36,6 +36,37 @@ class RobustnessCell:
     """Files that could be scored untouched, but not in this cell."""
     note: str = ""
     """What a reader must know of this cell alone, e.g. that an encoder could not be set up."""
+    key: str = ""
+    """As `--cells` names it."""
+    auc_loss: float | None = None
+    """AUC untouched minus AUC here, over the files scored both ways; None for the source."""
+    auc_loss_ci: Interval | None = None
+    flagged_real: int = 0
+    """Real files at or above the threshold here ..."""
+    flagged_real_before: int = 0
+    """... and untouched, both over the real files scored both ways."""
+    left_as_is: int = 0
+    """Files that already were what the cell makes of them: as small, as slow."""
+
+    @property
+    def fpr_growth(self) -> float | None:
+        """Factor by which false positives grew over the real files scored both ways; None where there were none."""
+        return self.flagged_real / self.flagged_real_before if self.flagged_real_before else None
+
+
+@dataclass(frozen=True, slots=True)
+class Steadiness:
+    """Section B in one figure: how often a verdict survives every one of several re-deliveries."""
+
+    cells: tuple[str, ...]
+    """Keys of the re-deliveries."""
+    n: int
+    """Files scored untouched and in all of them."""
+    kept: float | None
+    """Share of these whose verdict was the same throughout."""
+    kept_ci: Interval | None
+    not_scored: int
+    """Files scored untouched, but not in each of them."""
 
 
 @dataclass(frozen=True, slots=True)
