@@ -80,6 +80,7 @@ class AlarmFigures:
     """False alarms: times that an alert was raised on real footage."""
     episodes_per_hour: float | None
     episodes_per_hour_ci: Interval | None
+    """Exact 95 % interval of a Poisson rate; None for looped footage, whose episodes are not independent."""
     real_streams_with_alert: int
     fake_streams: int
     caught_60_s: int

@@ -1,0 +1,282 @@
+"""Section C: the scores of every video, in their own time, through the rules that raise alerts on live streams."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from scipy.stats import chi2
+
+from analyzer.config import NUM_FRAMES
+from analyzer.datatypes import Alert, FaceCrop, FaceKey, Pixels, Score, WindowUpdate
+from analyzer.errors import ConfigError, DeepfakeMonitorError, DetectorError, MediaError, ScorerError, WeightsError
+from analyzer.evaluation.kept import Kept, key_of
+from analyzer.evaluation.outcomes import settings_key
+from analyzer.evaluation.redelivery import fingerprint
+from analyzer.evaluation.sections import AlarmFigures, Interval
+from analyzer.evaluation.workers import MakeTools, Tools, work_through
+from analyzer.report import DEFAULT_AGGREGATE
+from analyzer.scorer import ClipScore, Scorer, ScorerInfo, sigmoid
+from analyzer.training.manifest import Row
+from analyzer.verdict import VerdictPolicy, VerdictRules
+from analyzer.video import analyze_video
+
+CAUGHT_WITHIN_S: Final = 60.0
+MAX_LOOP_S: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """One fit face going into its window, and the score of the window if it was full."""
+
+    face_id: int
+    at_s: float
+    """Media time."""
+    filled: int
+    """Faces in the window, 1 to 16."""
+    logit: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One video as the scorer met it, in order; or why there is nothing."""
+
+    entered: tuple[Entered, ...]
+    duration_s: float
+    failure: str | None = None
+
+
+class ListeningScorer:
+    """A scorer that notes what goes through it; a whole `Scorer` around another."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+        self._stream_id = ""
+        self.entered: list[Entered] = []
+        """Of the newest stream alone: a short video may be read twice."""
+
+    @property
+    def info(self) -> ScorerInfo:
+        return self._scorer.info
+
+    @property
+    def evicted(self) -> int:
+        """See `Scorer.evicted`."""
+        return self._scorer.evicted
+
+    def push(self, crops: Sequence[FaceCrop]) -> list[WindowUpdate]:
+        """See `Scorer.push`."""
+        updates = self._scorer.push(crops)
+        for crop, update in zip(crops, updates, strict=True):
+            if crop.key.stream_id != self._stream_id:
+                self._stream_id, self.entered = crop.key.stream_id, []
+            logit = None if update.score is None else update.score.logit
+            if logit is None or math.isfinite(logit):
+                self.entered.append(Entered(crop.key.face_id, crop.received_at_s, update.filled, logit))
+        return updates
+
+    def forget(self, key: FaceKey) -> None:
+        """See `Scorer.forget`."""
+        self._scorer.forget(key)
+
+    def score_clip(self, crops: Sequence[Pixels], at_s: Sequence[float]) -> ClipScore | None:
+        """See `Scorer.score_clip`."""
+        return self._scorer.score_clip(crops, at_s)
+
+    def close(self) -> None:
+        """Nothing: the scorer belongs to somebody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The task of reading one video and noting its scores."""
+
+    path: Path
+
+    def __call__(self, tools: Tools) -> Watched:
+        """Raises only what would meet every file."""
+        listening = ListeningScorer(tools.scorer)
+        try:
+            report = analyze_video(
+                self.path, detector=tools.detector, scorer=listening, aggregate=DEFAULT_AGGREGATE
+            )  # the rule for one number per video plays no part
+        except (WeightsError, ScorerError, DetectorError, ConfigError):
+            raise
+        except DeepfakeMonitorError as error:
+            return Watched((), 0.0, f"{error.code}: {error}")
+        return Watched(tuple(listening.entered), report.duration_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Alarms:
+    """What the rules make of one stream."""
+
+    raised_s: tuple[float, ...]
+    """When alerts were raised, seconds after the first fit face."""
+    length_s: float
+    """Of the stream, seconds."""
+    could_alert: bool
+    """Whether the scores last as long as an alert needs."""
+
+
+def run_alarms(
+    rows: Sequence[Row],
+    make: MakeTools,
+    info: ScorerInfo,
+    *,
+    loop_s: float | None = None,
+    jobs: int = 1,
+    work: Path | None = None,
+) -> AlarmFigures:
+    """Watch every video of `rows` and count alerts; pictures and videos without a score are left out.
+
+    `loop_s`: scores of shorter videos are repeated up to this length. Results are kept in `work`. Raises `ConfigError`,
+    `WeightsError`, `ScorerError`, `DetectorError`.
+    """
+    if info.weights_sha256 is None:
+        raise WeightsError("there are no trained weights, so there are no alerts to count")
+    if loop_s is not None and not 0 < loop_s <= MAX_LOOP_S:
+        raise ConfigError(f"expected at most {MAX_LOOP_S:g} seconds to loop videos up to, got {loop_s}")
+    videos = [row for row in rows if not row.is_picture]
+    kept = Kept(None if work is None else work / "alarms.jsonl")
+    keys = [_key(row, info) for row in videos]
+    found = [None if key is None else watched_from(kept.find(key)) for key in keys]
+    todo = [place for place, one in enumerate(found) if one is None]
+    columns = (TextColumn("watching"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task("", total=len(videos), completed=len(videos) - len(todo))
+        for place, one in work_through([Watch(videos[place].path) for place in todo], make, jobs):
+            found[todo[place]] = one
+            key = keys[todo[place]]
+            if key is not None:
+                kept.add(key, _entry(videos[todo[place]], one))
+            progress.update(bar, advance=1)
+    return alarm_figures([(row, one) for row, one in zip(videos, found, strict=True) if one], loop_s)
+
+
+def _key(row: Row, info: ScorerInfo) -> str | None:
+    try:
+        return key_of(settings_key(info, DEFAULT_AGGREGATE), fingerprint(row.path))
+    except MediaError:
+        return None
+
+
+def _entry(row: Row, one: Watched) -> dict[str, object]:
+    entered = [[each.face_id, each.at_s, each.filled, each.logit] for each in one.entered]
+    return {"file": row.file, "failure": one.failure, "duration_s": one.duration_s, "entered": entered}
+
+
+def watched_from(entry: Mapping[str, object] | None) -> Watched | None:
+    """What was kept; None when nothing was, or somebody has changed it."""
+    if entry is None:
+        return None
+    failure, duration_s, entered = (entry.get(name) for name in ("failure", "duration_s", "entered"))
+    if isinstance(failure, str):
+        return Watched((), 0.0, failure)
+    if not isinstance(duration_s, float | int) or not isinstance(entered, list):
+        return None
+    try:
+        each = tuple(
+            Entered(int(face_id), float(at_s), int(filled), None if logit is None else float(logit))
+            for face_id, at_s, filled, logit in entered
+        )
+    except (TypeError, ValueError):
+        return None
+    return Watched(each, float(duration_s))
+
+
+def alarms_of(watched: Watched, loop_s: float | None = None, rules: VerdictRules | None = None) -> Alarms:
+    """Send one video's scores through the live verdict rules, with media time as the clock."""
+    rules = rules or VerdictRules()
+    entered = watched.entered
+    length_s = watched.duration_s
+    scored = [one for one in entered if one.logit is not None]
+    if loop_s is not None and length_s < loop_s and scored:
+        entered, length_s = looped(entered, loop_s), loop_s
+    policy = VerdictPolicy(trained=True, rules=rules)
+    start_s = entered[0].at_s if entered else 0.0
+    raised: list[float] = []
+    for one in entered:
+        told = [*policy.on_update(_update(one), one.at_s), *policy.tick(one.at_s)]
+        raised += [event.at_s - start_s for event in told if isinstance(event, Alert) and event.raised]
+    lasting_s = entered[-1].at_s - scored[0].at_s if scored else 0.0
+    return Alarms(tuple(raised), length_s, bool(scored) and lasting_s >= rules.alert_hold_s)
+
+
+def looped(entered: Sequence[Entered], loop_s: float) -> tuple[Entered, ...]:
+    """Repeat the scored windows until `loop_s` of media time; the windows that were filling come once.
+
+    The scores are repeated, not the pictures: no window spans the cut, so the stream goes on as it was.
+    """
+    scored = [one for one in entered if one.logit is not None]
+    times = sorted({one.at_s for one in scored})
+    step_s = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 1 / 6
+    period_s = times[-1] - times[0] + step_s
+    out = list(entered)
+    rounds = math.ceil((loop_s - times[-1]) / period_s)
+    for i in range(1, rounds + 1):
+        shifted = (Entered(one.face_id, one.at_s + i * period_s, NUM_FRAMES, one.logit) for one in scored)
+        out += [one for one in shifted if one.at_s <= loop_s]
+    return tuple(out)
+
+
+def _update(one: Entered) -> WindowUpdate:
+    key = FaceKey("evaluation", one.face_id)
+    if one.logit is None:
+        return WindowUpdate(key, one.filled, None)
+    score = Score(key, 0, 0, one.at_s, one.at_s, one.at_s, sigmoid(one.logit), one.logit, NUM_FRAMES)
+    return WindowUpdate(key, one.filled, score)
+
+
+def alarm_figures(watched: Sequence[tuple[Row, Watched]], loop_s: float | None = None) -> AlarmFigures:
+    """Section C from what was watched; videos without one score count nowhere."""
+    usable = [(row, one) for row, one in watched if any(each.logit is not None for each in one.entered)]
+    streams = [(row.fake, one.duration_s, alarms_of(one, loop_s)) for row, one in usable]
+    reals = [(seconds, alarms) for fake, seconds, alarms in streams if not fake]
+    fakes = [alarms for fake, _, alarms in streams if fake]
+    hours = sum(alarms.length_s for _, alarms in reals) / 3600
+    episodes = sum(len(alarms.raised_s) for _, alarms in reals)
+    first = [alarms.raised_s[0] for alarms in fakes if alarms.raised_s]
+    distinct_min = sum(seconds for seconds, _ in reals) / 60
+    return AlarmFigures(
+        real_hours=hours,
+        real_streams=len(reals),
+        episodes=episodes,
+        episodes_per_hour=episodes / hours if hours else None,
+        # What is repeated is no new evidence, and an interval would take it for that.
+        episodes_per_hour_ci=poisson_interval(episodes, hours) if hours and loop_s is None else None,
+        real_streams_with_alert=sum(bool(alarms.raised_s) for _, alarms in reals),
+        fake_streams=len(fakes),
+        caught_60_s=sum(at_s <= CAUGHT_WITHIN_S for at_s in first),
+        caught=len(first),
+        median_s_to_alert=statistics.median(first) if first else None,
+        note=_note(streams, distinct_min, loop_s),
+    )
+
+
+def _note(streams: Sequence[tuple[bool, float, Alarms]], distinct_min: float, loop_s: float | None) -> str:
+    if not streams:
+        return "no video had a score"
+    median_s = statistics.median(seconds for _, seconds, _ in streams)
+    parts = [f"{distinct_min:.1f} distinct minutes of real footage; videos last {median_s:.0f} s in the median"]
+    if loop_s is not None:
+        parts.append(
+            f"looped footage: the scores of shorter videos are repeated up to {loop_s:g} s, so the hours are not "
+            "hours of different footage, and there is no interval"
+        )
+    short = sum(not alarms.could_alert for _, _, alarms in streams)
+    if short:
+        parts.append(f"{short} of {len(streams)} are too short for any alert")
+    return "; ".join(parts)
+
+
+def poisson_interval(count: int, exposure: float) -> Interval:
+    """Exact 95 % interval of a rate from a count of independent events (Garwood, Biometrika 1936)."""
+    low = float(chi2.ppf(0.025, 2 * count)) / 2 if count else 0.0
+    return low / exposure, float(chi2.ppf(0.975, 2 * count + 2)) / 2 / exposure
