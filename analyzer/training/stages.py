@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -34,6 +35,9 @@ def join_windows(parts: Sequence[Windows]) -> list[Tensor]:
 
 def loader(samples: Any, batch: int, workers: int, *, start: int = 0) -> DataLoader[Any]:
     """Batches of `batch` indices from index `start * batch` on, in order, made by worker processes."""
+    if workers:
+        # OpenCV's own threads do not survive a fork: a worker that then uses or stops them waits for ever
+        cv2.setNumThreads(1)
     join = join_crops if isinstance(samples, ImageSamples) else join_windows
     return DataLoader(
         samples,
@@ -48,10 +52,7 @@ def loader(samples: Any, batch: int, workers: int, *, start: int = 0) -> DataLoa
 
 
 def _quiet_worker(_: int) -> None:
-    import cv2  # noqa: PLC0415  (in the worker: one process is one thread)
-
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # one process is one thread
 
 
 def freeze(net: DeepfakeNet, started: Sequence[int], frozen: int = 1) -> None:

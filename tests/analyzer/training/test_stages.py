@@ -2,12 +2,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from analyzer.model.network import DeepfakeNet
-from analyzer.training.stages import StageA, freeze
+from analyzer.training.dataset import Track
+from analyzer.training.manifest import Row
+from analyzer.training.samples import ImageSamples, Material, Mixture
+from analyzer.training.stages import StageA, freeze, loader
 
 
 @pytest.fixture
@@ -55,3 +60,14 @@ def test_smaller_crops_are_learned_from_with_the_seam_in_fewer_cells(
     loss, values = StageA(range(8), size=size).loss(net, batch, torch.device("cpu"), "float32")
     assert bool(loss.isfinite())
     assert float(values["seam"].detach()) > 0
+
+
+def test_workers_start_though_pictures_were_worked_on_by_many_threads_before(found: list[tuple[Row, Track]]) -> None:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    try:
+        cv2.GaussianBlur(np.zeros((1000, 1000, 3), np.uint8), (0, 0), 3.0)  # large enough to start OpenCV's threads
+        batches = list(loader(ImageSamples(Material(found), Mixture(), 0, 2), 1, 1))
+    finally:
+        cv2.setNumThreads(before)
+    assert [len(batch[1]) for batch in batches] == [4, 4]
