@@ -109,7 +109,7 @@ export function predictVideo(file, uploadId, onSent) {
     };
     xhr.onerror = () => reject(errorFrom(0, ""));
     xhr.onabort = () => reject(new ApiError(0, "cancelled", "Cancelled."));
-    xhr.open("POST", `/predict_video?upload_id=${encodeURIComponent(uploadId)}`);
+    xhr.open("POST", `/predict_video?pictures=true&upload_id=${encodeURIComponent(uploadId)}`);
     xhr.send(form);
   });
   return { result, cancel: () => xhr.abort() };

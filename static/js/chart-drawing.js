@@ -127,6 +127,21 @@ export function drawReading(draw, plot, at, found) {
 }
 
 /**
+ * A ring around a face's most suspicious window.
+ *
+ * @param {CanvasRenderingContext2D} draw
+ * @param {Plot} plot
+ * @param {{ faceId: number, at: number, p: number }} peak
+ */
+export function drawPeak(draw, plot, { faceId, at, p }) {
+  draw.strokeStyle = faceLine(faceId).colour;
+  draw.lineWidth = 1.6;
+  draw.beginPath();
+  draw.arc(plot.x(at), plot.y(p), 4.5, 0, 2 * Math.PI);
+  draw.stroke();
+}
+
+/**
  * @param {CanvasRenderingContext2D} draw
  * @param {Plot} plot
  * @param {number} faceId

@@ -1,9 +1,11 @@
 /** @import { FaceRecord } from "./stream-record.js" */
 import { h, icon, setAttribute, setIcon, setText } from "./dom.js";
 import { SCORE_MEANING, capital, percent, verdictView } from "./format.js";
+import { pictureScores } from "./evidence.js";
 import { faceLine } from "./palette.js";
+import { PictureStrip } from "./picture-strip.js";
 
-/** @typedef {{ row: HTMLLIElement, key: HTMLElement, shape: SVGSVGElement, verdict: HTMLElement, score: HTMLElement }} Row */
+/** @typedef {{ row: HTMLLIElement, key: HTMLElement, shape: SVGSVGElement, verdict: HTMLElement, strip: PictureStrip, score: HTMLElement }} Row */
 
 /** `<face-list>`: every face of a stream with its own verdict and score, the most suspicious first. */
 export class FaceList extends HTMLElement {
@@ -48,8 +50,9 @@ export class FaceList extends HTMLElement {
     const shape = icon("not-scored");
     const verdict = h("span", { class: "face-verdict" });
     const score = h("span", { class: "face-score", title: SCORE_MEANING });
-    const row = h("li", { "data-testid": "face-row", "data-face-id": faceId }, key, h("span", { class: "face-name" }, `Face ${faceId}`), shape, verdict, score);
-    const made = { row, key, shape, verdict, score };
+    const strip = new PictureStrip();
+    const row = h("li", { "data-testid": "face-row", "data-face-id": faceId }, key, h("span", { class: "face-name" }, `Face ${faceId}`), shape, verdict, strip, score);
+    const made = { row, key, shape, verdict, strip, score };
     this.#rows.set(faceId, made);
     return made;
   }
@@ -64,8 +67,9 @@ function fill(row, face) {
   const waiting = face.seen?.quality.reason ? `Not scored: ${face.seen.quality.reason}` : "Seen";
   setAttribute(row.row, "data-tone", view.tone);
   setIcon(row.shape, view.icon);
-  setText(row.verdict, view.state === "none" ? waiting : view.tone === "clear" ? capital(view.short) : view.words);
+  setText(row.verdict, view.state === "none" ? waiting : view.rank >= 3 ? capital(view.short) : view.words);
   const scored = view.rank >= 3 ? (face.score?.fake_probability ?? face.verdict?.fake_probability) : null;
+  row.strip.show(scored === null ? null : pictureScores(face.score?.evidence));
   setText(row.score, scored === null || scored === undefined ? "" : percent(scored));
 }
 

@@ -2,6 +2,7 @@
 /** @import { StreamRecord } from "./stream-record.js" */
 import { socketUrl } from "./api.js";
 import { h } from "./dom.js";
+import { drawFaceMaps } from "./evidence.js";
 import { contain, drawFaceBoxes } from "./face-boxes.js";
 import { fitCanvas } from "./palette.js";
 import { ViewSocket } from "./view-socket.js";
@@ -24,6 +25,8 @@ export class LivePicture extends HTMLElement {
   #picture = null;
   /** @type {FacesMessage | null} */
   #header = null;
+  /** Side of a cut-out over its box while maps are shown, otherwise null. @type {number | null} */
+  #mapScale = null;
   #onScreen = false;
   #wanted = true;
   #frame = 0;
@@ -62,6 +65,12 @@ export class LivePicture extends HTMLElement {
     if (this.#wanted === wanted) return;
     this.#wanted = wanted;
     this.#update();
+  }
+
+  /** @param {number | null} scale of the cut-outs that the maps lie over; null: no maps */
+  showMaps(scale) {
+    this.#mapScale = scale;
+    this.redraw();
   }
 
   /** Draws again soon: a verdict changed, or the size did. */
@@ -111,6 +120,7 @@ export class LivePicture extends HTMLElement {
     const place = contain(this.#picture, { width, height });
     draw.imageSmoothingQuality = "medium";
     draw.drawImage(this.#picture, place.x, place.y, this.#picture.width * place.scale, this.#picture.height * place.scale);
+    if (this.#mapScale !== null) drawFaceMaps(draw, this.#header, { width, height }, this.#record(), this.#mapScale);
     drawFaceBoxes(draw, this.#header, { width, height }, this.#record());
   }
 }

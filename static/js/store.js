@@ -5,6 +5,9 @@ import { StreamRecord } from "./stream-record.js";
 /** Alerts that are over stay in sight, but not for ever. */
 const MAX_ALERTS = 50;
 
+/** Side of a face's cut-out over its box, where a server does not say. */
+const CROP_SCALE = 1.3;
+
 /** @typedef {AlertMessage & { over: boolean }} AlertRecord */
 
 /**
@@ -28,7 +31,7 @@ export class Store {
 
   /** @type {Connection} */
   connection = { state: "connecting", retryAtMs: null, regained: false, sinceMs: 0 };
-  /** @type {{ name: string, version: string, device: string, model: string } | null} */
+  /** @type {{ name: string, version: string, device: string, model: string, cropScale: number } | null} */
   server = null;
   /** @type {StatsMessage | null} */
   stats = null;
@@ -171,7 +174,7 @@ export class Store {
   #applyHello(hello) {
     this.clock.reset();
     this.clock.observe(hello.at);
-    this.server = { ...hello.server, device: hello.device, model: hello.model };
+    this.server = { ...hello.server, device: hello.device, model: hello.model, cropScale: hello.crop_scale ?? CROP_SCALE };
     this.stats = hello.stats ?? this.stats;
     const before = this.#streams;
     this.#streams = new Map();

@@ -2,6 +2,7 @@
 /** @import { FaceRecord, StreamRecord } from "./stream-record.js" */
 import { streamScores } from "./api.js";
 import { h, icon, setAttribute, setIcon, setText } from "./dom.js";
+import { MAP_WORDS, NO_MAP_WORDS, mapOf, mapWords } from "./evidence.js";
 import { FaceList } from "./face-list.js";
 import { NO_VERDICT, SCORE_MEANING, age, counted, milliseconds, percent, streamFacts, streamState, verdictView } from "./format.js";
 import { LivePicture } from "./live-picture.js";
@@ -46,6 +47,10 @@ export class StreamCard extends HTMLElement {
   #removeShape = icon("remove");
   #remove;
   #enlarge;
+  #looked;
+  #mapNote = h("p", { class: "map-note", "data-testid": "map-note", hidden: true });
+  #mapShown = false;
+  #pictureWords = "";
 
   /**
    * @param {Context} context
@@ -70,9 +75,31 @@ export class StreamCard extends HTMLElement {
       { class: "icon-button enlarge", type: "button", "aria-pressed": "false", "aria-label": `Enlarge ${streamId}`, title: "Enlarge", onclick: () => this.#onEnlarge() },
       icon("enlarge"),
     );
+    this.#looked = h(
+      "button",
+      {
+        class: "icon-button",
+        type: "button",
+        "aria-pressed": "false",
+        "aria-label": `Show where the network looked in ${streamId}`,
+        title: "Show where the network looked",
+        "data-testid": "map-toggle",
+        onclick: () => this.#onLooked(),
+      },
+      icon("looked"),
+    );
     this.append(
-      h("header", {}, h("div", { class: "card-name" }, h("h3", { title: streamId }, streamId), this.#facts), this.#state, this.#enlarge, this.#remove),
+      h(
+        "header",
+        {},
+        h("div", { class: "card-name" }, h("h3", { title: streamId }, streamId), this.#facts),
+        this.#state,
+        this.#looked,
+        this.#enlarge,
+        this.#remove,
+      ),
       h("div", { class: "stage" }, this.#picture, this.#veil, this.#selfView),
+      this.#mapNote,
       this.#verdict,
       this.#chart,
       this.#faces,
@@ -140,7 +167,18 @@ export class StreamCard extends HTMLElement {
     this.#renderFreshness(record);
     this.#renderShare();
     this.#faces.show(faces, live ? "No face in the picture" : "Faces are listed while the stream is live");
+    this.#renderMap(faces);
     this.#picture.redraw();
+  }
+
+  /** @param {readonly FaceRecord[]} faces */
+  #renderMap(faces) {
+    const places = this.#mapShown ? faces.map(({ faceId, score }) => [faceId, mapOf(score?.evidence)]) : [];
+    const looked = places.flatMap(([faceId, map]) => (Array.isArray(map) ? `face ${faceId} ${mapWords(map)}` : []));
+    setText(this.#mapNote, looked.length > 0 ? MAP_WORDS : NO_MAP_WORDS);
+    this.#mapNote.hidden = !this.#mapShown;
+    const words = looked.length > 0 ? ` The network looked: ${looked.join("; ")}.` : "";
+    setAttribute(this.#picture, "aria-label", this.#pictureWords + words);
   }
 
   /** @param {StreamMessage} info */
@@ -176,7 +214,7 @@ export class StreamCard extends HTMLElement {
     setText(this.#score, scored === null ? "" : percent(scored));
     setAttribute(this.#score, "data-value", scored);
     setText(this.#scoreName, scored === null ? "" : "Score");
-    setAttribute(this.#picture, "aria-label", `Live picture of ${this.#streamId}, ${counted(live ? count : 0, "face")}. ${words}.`);
+    this.#pictureWords = `Live picture of ${this.#streamId}, ${counted(live ? count : 0, "face")}. ${words}.`;
   }
 
   /** @param {StreamRecord} record */
@@ -207,6 +245,13 @@ export class StreamCard extends HTMLElement {
   #onRemove(ask) {
     if (this.#context.store.share.streamId === this.#streamId) this.#context.share.stop();
     else ask.remove(this.#streamId);
+  }
+
+  #onLooked() {
+    this.#mapShown = !this.#mapShown;
+    setAttribute(this.#looked, "aria-pressed", String(this.#mapShown));
+    this.#picture.showMaps(this.#mapShown ? (this.#context.store.server?.cropScale ?? 1) : null);
+    this.#render();
   }
 
   #onEnlarge() {

@@ -1,9 +1,9 @@
 /** @import { VideoReport } from "./types.js" */
-import { drawFaceLines, drawGrid, makePlot } from "./chart-drawing.js";
+import { drawFaceLines, drawGrid, drawPeak, makePlot } from "./chart-drawing.js";
 import { ChartElement } from "./chart-element.js";
 import { setAttribute } from "./dom.js";
 import { THRESHOLD, counted, duration, percent } from "./format.js";
-import { timelineLines } from "./timeline-lines.js";
+import { peakPoints, timelineLines } from "./timeline-lines.js";
 
 /** Arrow keys cross a video in so many steps. */
 const KEY_STEPS = 100;
@@ -12,12 +12,14 @@ const KEY_STEPS = 100;
 export class TimelineChart extends ChartElement {
   #length;
   #faces;
+  #peaks;
 
   /** @param {VideoReport} report */
   constructor(report) {
     super(1 / KEY_STEPS);
     this.#length = Math.max(report.video.duration_s, ...report.timeline.map((point) => point.end_s), 0.1);
     this.#faces = timelineLines(report.timeline);
+    this.#peaks = peakPoints(report);
     this.dataset.testid = "timeline-chart";
     const high = Math.max(0, ...report.timeline.map((point) => point.fake_probability));
     const words = report.timeline.length > 0 ? `${counted(report.timeline.length, "score")}, highest ${percent(high)}` : "no scores";
@@ -37,6 +39,7 @@ export class TimelineChart extends ChartElement {
     const plot = makePlot(width, height, 0, this.#length);
     drawGrid(draw, plot, "0:00", duration(this.#length));
     for (const [faceId, lines] of this.#faces) drawFaceLines(draw, plot, faceId, lines);
+    for (const peak of this.#peaks) drawPeak(draw, plot, peak);
     return plot;
   }
 

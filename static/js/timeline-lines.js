@@ -1,4 +1,4 @@
-/** @import { TimelinePoint } from "./types.js" */
+/** @import { TimelinePoint, VideoReport } from "./types.js" */
 
 /**
  * Each window becomes a point at its middle; windows that neither overlap nor touch are not joined.
@@ -19,4 +19,16 @@ export function timelineLines(timeline) {
     ends.set(window.face_id, window.end_s);
   }
   return faces;
+}
+
+/**
+ * Where each face's most suspicious window stands among the points of `timelineLines`.
+ *
+ * @param {Pick<VideoReport, "faces" | "timeline">} report
+ */
+export function peakPoints({ faces, timeline }) {
+  return faces.flatMap(({ face_id: faceId, peak }) => {
+    const window = peak && timeline.find((point) => point.face_id === faceId && point.end_s === peak.at_s);
+    return window ? [{ faceId, at: (window.start_s + window.end_s) / 2, p: window.fake_probability }] : [];
+  });
 }

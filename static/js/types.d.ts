@@ -55,6 +55,19 @@ export interface FacesMessage {
   faces: FaceBox[];
 }
 
+/** What a score rests on: docs/explanation.md. */
+export interface Evidence {
+  /** 7 rows of 7, 0 to 100. */
+  where: number[][];
+  /** 16, oldest first. */
+  when: number[];
+  when_counts: boolean;
+  /** 16 logits, oldest first, whose mean is the score's; empty where the server cannot tell. */
+  counted: number[];
+  frame_logits: number[];
+  window_logit: number;
+}
+
 export interface ScoreMessage {
   type?: "score";
   stream_id: string;
@@ -68,6 +81,7 @@ export interface ScoreMessage {
   scored_at: number;
   latency_ms: number;
   stream_fake_probability: number | null;
+  evidence?: Evidence | null;
 }
 
 export interface VerdictMessage {
@@ -133,6 +147,8 @@ export interface HelloMessage {
   verdicts: VerdictMessage[];
   alerts: AlertMessage[];
   stats: StatsMessage | null;
+  /** Side of the square that is cut out around a face's box, over the box's longer side. */
+  crop_scale?: number;
 }
 
 export type LiveMessage =
@@ -161,6 +177,8 @@ export interface ReportFace {
   crops: number;
   windows: number;
   not_scored: Record<string, number>;
+  /** Its most suspicious window. */
+  peak?: { at_s: number; fake_probability: number; evidence: Evidence | null; picture: string | null } | null;
 }
 
 export interface TimelinePoint {

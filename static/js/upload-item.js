@@ -1,6 +1,8 @@
 /** @import { Context, Upload, VideoReport } from "./types.js" */
 import { h, icon, setAttribute, setText } from "./dom.js";
 import { SCORE_MEANING, bytes, duration, notScoredWords, percent, videoVerdict } from "./format.js";
+import { MAP_WORDS } from "./evidence.js";
+import { PeakFigure } from "./peak-figure.js";
 import { TimelineChart } from "./timeline-chart.js";
 
 /* The API's `confidence` is not shown: beside "no sign found", "93 % confidence" would read as certainty. */
@@ -84,6 +86,7 @@ function result(report) {
     ),
     ...video.notes.map((note) => h("p", { class: "upload-note", "data-testid": "upload-note" }, icon("info"), h("span", {}, note))),
     new TimelineChart(report),
+    peaks(report),
     faceTable(report),
     h(
       "p",
@@ -91,6 +94,31 @@ function result(report) {
       `${duration(video.duration_s)}, ${video.width} × ${video.height}, ${video.fps.toFixed(video.fps % 1 ? 2 : 0)} fps, ${video.frames_read.toLocaleString("en")} frames read. ` +
         `Raw score ${prediction.raw_score.toFixed(4)} by ${model.name} (${model.aggregate}).`,
     ),
+  );
+}
+
+/** So many faces are shown at their most suspicious; the table has all. */
+const MAX_PEAKS = 8;
+
+/** @param {VideoReport} report */
+function peaks(report) {
+  const faces = report.faces.filter((face) => face.peak).sort((a, b) => (b.peak?.fake_probability ?? 0) - (a.peak?.fake_probability ?? 0));
+  if (faces.length === 0) return null;
+  const figures = faces.slice(0, MAX_PEAKS).map((face) => new PeakFigure(face));
+  const note = h("p", { class: "map-note", "data-testid": "map-note", hidden: true }, MAP_WORDS);
+  const button = h("button", { type: "button", class: "small", "aria-pressed": "false", "data-testid": "map-toggle", onclick: () => toggle() }, icon("looked"), "Where the network looked");
+  const toggle = () => {
+    const shown = button.getAttribute("aria-pressed") !== "true";
+    setAttribute(button, "aria-pressed", String(shown));
+    note.hidden = !shown;
+    for (const figure of figures) figure.showMap(shown);
+  };
+  return h(
+    "section",
+    { class: "peaks", "aria-label": `Most suspicious windows of ${report.filename}` },
+    h("header", {}, h("h4", {}, "Most suspicious windows"), button),
+    note,
+    h("div", { class: "peak-list" }, ...figures),
   );
 }
 

@@ -61,3 +61,17 @@ def _jpeg(step: int, count: int) -> bytes:
     if not done:
         raise ValueError("the frame could not be encoded as JPEG")
     return bytes(encoded)
+
+
+@cache
+def cut_out_jpeg(step: int) -> bytes:
+    """The face as the monitor cuts it out, 160 x 160: what a peak's picture shows."""
+    x, y, width, height = _FACE
+    side = round(1.3 * max(width, height))
+    left, top = x + width // 2 - side // 2 + 4 * step, y + height // 2 - side // 2
+    astronaut: npt.NDArray[np.uint8] = data.astronaut()  # type: ignore[no-untyped-call]  # see above
+    cut = cv2.resize(astronaut[top : top + side, left : left + side], (160, 160), interpolation=cv2.INTER_AREA)
+    done, encoded = cv2.imencode(".jpg", cv2.cvtColor(cut, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
+    if not done:
+        raise ValueError("the picture could not be encoded as JPEG")
+    return bytes(encoded)

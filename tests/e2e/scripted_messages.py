@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import math
 import time
 from dataclasses import dataclass, replace
 from typing import Any
+
+from tests.e2e.moving_face import cut_out_jpeg
 
 Json = dict[str, Any]
 
@@ -66,6 +69,23 @@ def stream_message(role: Role, state: str | None = None) -> Json:
     return {"type": "stream", **who, **why, **size, "generation": 1, "at": time.time()}
 
 
+def evidence(p: float, at: float) -> Json:
+    """Looked at the mouth, and a little at the eyes; its pictures differ, their mean is `p`."""
+    logit = math.log(p / (1 - p))
+    where = [[round(6 + 4 * math.sin(row + 2 * column)) for column in range(7)] for row in range(7)]
+    for row, column, value in ((4, 2, 52), (4, 3, 78), (4, 4, 61), (5, 3, 44), (2, 2, 30), (2, 4, 27)):
+        where[row][column] = value
+    waves = [1.5 * math.sin(at + 2 * math.pi * picture / 16) for picture in range(16)]
+    return {
+        "where": where,
+        "when": [1 / 16] * 16,
+        "when_counts": False,
+        "counted": [round(logit + wave, 2) for wave in waves],
+        "frame_logits": [round(wave, 2) for wave in waves],
+        "window_logit": 0.0,
+    }
+
+
 def score_message(role: Role, face_id: int, p: float, now: float) -> Json:
     numbers = {
         "fake_probability": p,
@@ -73,6 +93,7 @@ def score_message(role: Role, face_id: int, p: float, now: float) -> Json:
         "window": 16,
         "latency_ms": 90 + 30 * p,
         "stream_fake_probability": p,
+        "evidence": evidence(p, now),
     }
     where = {"stream_id": role.stream_id, "face_id": face_id, "generation": 1, "frame_index": 0}
     return {"type": "score", **where, "face_at": now - 0.1, "scored_at": now, **numbers}
@@ -93,6 +114,13 @@ def verdict_message(
 def alert_message(role: Role, face_id: int, *, raised: bool, now: float) -> Json:
     who = {"stream_id": role.stream_id, "face_id": face_id, "raised": raised}
     return {"type": "alert", **who, "fake_probability": 0.93, "at": now, "started_at": now if raised else now - 20}
+
+
+def peak_of(face_id: int, timeline: list[Json]) -> Json:
+    point = max((p for p in timeline if p["face_id"] == face_id), key=lambda p: p["fake_probability"])
+    p = point["fake_probability"]
+    picture = base64.b64encode(cut_out_jpeg(face_id)).decode()
+    return {"at_s": point["end_s"], "fake_probability": p, "evidence": evidence(p, face_id), "picture": picture}
 
 
 def report(filename: str, *, looks_manipulated: bool) -> Json:
@@ -116,6 +144,7 @@ def report(filename: str, *, looks_manipulated: bool) -> Json:
             "crops": 160,
             "windows": 40,
             "not_scored": {"blurred": 12},
+            "peak": peak_of(1, timeline),
         },
         {
             "face_id": 2,
@@ -125,6 +154,7 @@ def report(filename: str, *, looks_manipulated: bool) -> Json:
             "crops": 80,
             "windows": 22,
             "not_scored": {},
+            "peak": peak_of(2, timeline),
         },
     ]
     prediction = {

@@ -37,6 +37,8 @@ class Script:
     whip_error: tuple[int, str, str] = (503, "overloaded", "No room for one more webcam: 16 of 16 are taken.")
     upload_error: tuple[int, str, str] | None = None
     looks_manipulated: bool = True
+    explains: bool = True
+    """Whether scores come with their evidence: not every backend has any."""
 
 
 @dataclass
@@ -75,7 +77,8 @@ class Stage:
         sent: list[Json] = [self.faces_message(role, now)]
         for face_id, (state, score, reason) in enumerate(role.verdicts, start=1):
             if score is not None:
-                sent.append(score_message(role, face_id, wobble(score, now + face_id), now))
+                message = score_message(role, face_id, wobble(score, now + face_id), now)
+                sent.append(message if self.script.explains else {**message, "evidence": None})
             if self.tick % 5 == 0:
                 sent.append(verdict_message(role, face_id, state, score, reason, 1 + self.tick // 5 % 15, now))
         return sent

@@ -46,6 +46,16 @@ export const score = (change = {}) => ({
   ...change,
 });
 
+export const evidence = (change = {}) => ({
+  where: Array.from({ length: 7 }, (_, row) => Array.from({ length: 7 }, (_, column) => row + column)),
+  when: Array(16).fill(1 / 16),
+  when_counts: false,
+  counted: Array(16).fill(-2.2),
+  frame_logits: Array(16).fill(0),
+  window_logit: 0,
+  ...change,
+});
+
 export const face = (change = {}) => ({
   face_id: 1,
   box: [100, 50, 80, 100],

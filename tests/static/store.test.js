@@ -21,6 +21,9 @@ test("a greeting fills the store", () => {
   assert.equal(store.stream("cam").standing().faceId, 1);
   assert.equal(store.alerts().length, 1);
   assert.equal(store.server.model, "v0");
+  assert.equal(store.server.cropScale, 1.3);
+  store.apply(hello({ crop_scale: 1.6 }));
+  assert.equal(store.server.cropScale, 1.6);
 });
 
 test("a second greeting forgets streams and faces that are gone, and keeps the chart", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { timelineLines } from "../../static/js/timeline-lines.js";
+import { peakPoints, timelineLines } from "../../static/js/timeline-lines.js";
 
 const window = (face_id, start_s, end_s, fake_probability = 0.1) => ({ face_id, start_s, end_s, fake_probability });
 
@@ -17,4 +17,10 @@ test("faces have lines of their own, whatever the order", () => {
 
 test("a video without windows has no lines", () => {
   assert.equal(timelineLines([]).size, 0);
+});
+
+test("a peak stands in the middle of its window, on its face's line", () => {
+  const timeline = [window(1, 0, 2, 0.1), window(1, 1, 3, 0.9), window(2, 1, 3, 0.4)];
+  const faces = [{ face_id: 1, peak: { at_s: 3 } }, { face_id: 2, peak: null }, { face_id: 3 }, { face_id: 4, peak: { at_s: 9 } }];
+  assert.deepEqual(peakPoints({ faces, timeline }), [{ faceId: 1, at: 2, p: 0.9 }]);
 });
