@@ -101,14 +101,14 @@ CELLS: Final = (
     Cell("300k-360p", "bitrate", "300k/360p", 2, _h264_rate(300, 360)),
     Cell("150k-360p", "bitrate", "150k/360p", 3, _h264_rate(150, 360)),
     *(Cell(f"face{side}", "face", f"{side} px", i, _face(side)) for i, side in enumerate((128, 96, 64, 48), 1)),
-    *(Cell(f"fps{fps}", "fps", f"{fps} fps", i, _fps(fps)) for i, fps in enumerate((12, 6), 1)),
+    *(Cell(f"fps{fps}", "frame rate", f"{fps} fps", i, _fps(fps)) for i, fps in enumerate((12, 6), 1)),
     *(Cell(f"loss{share}", "loss", f"{share} %", share, _lossy(share / 100)) for share in (2, 5, 10)),
     Cell("dark1", "dark", "1", 1, _dark(stops=2, noise=2)),
     Cell("dark2", "dark", "2", 2, _dark(stops=3, noise=4)),
     Cell("beauty1", "beauty", "1", 1, _beauty(strength=8, reach=0.03)),
     Cell("beauty2", "beauty", "2", 2, _beauty(strength=12, reach=0.04)),
     *(Cell(f"jitter{share}", "jitter", f"{share} %", share, _jitter(share / 100)) for share in (2, 4, 8)),
-    Cell("vp8-300k", "vp8", "300k", 1, _vp8(300, 360)),
+    Cell("vp8-300k", "VP8", "300k", 1, _vp8(300, 360)),
 )
 
 SIX: Final = ("crf32", "600k-480p", "300k-360p", "face96", "fps12", "vp8-300k")

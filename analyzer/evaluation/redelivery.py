@@ -14,6 +14,7 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, cast
@@ -222,7 +223,7 @@ class _Writer:
 def nal_units(data: bytes) -> list[bytes]:
     """The NAL units of an H.264 byte stream, each with its start code (ITU-T H.264, annex B)."""
     starts = [found.start() for found in _START_CODE.finditer(data)]
-    return [data[start:end] for start, end in zip(starts, [*starts[1:], len(data)], strict=True)]
+    return [data[start:end] for start, end in pairwise([*starts, len(data)])]
 
 
 def nal_type(unit: bytes) -> int:

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from analyzer.errors import ConfigError
+from analyzer.evaluation.kept import Kept, key_of
+
+
+def test_results_are_found_again_and_the_newest_counts(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "results.jsonl"
+    kept = Kept(path)
+    kept.add("a", {"score": 0.5, "file": "lone surrogate \udcff"})
+    kept.add("a", {"score": 0.25})
+    assert kept.find("a") == Kept(path).find("a") == {"key": "a", "score": 0.25}
+    assert kept.find("b") is None
+
+
+def test_nothing_is_written_without_a_path() -> None:
+    kept = Kept(None)
+    kept.add("a", {"score": 1})
+    assert kept.find("a") == {"key": "a", "score": 1}
+
+
+def test_a_line_that_was_cut_short_is_passed_over_and_not_written_on(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_text(json.dumps({"key": "a", "score": 1}) + '\n{"key": "b", "sco', encoding="utf-8")
+    kept = Kept(path)
+    assert kept.find("a") is not None
+    assert kept.find("b") is None
+    kept.add("c", {"score": 3})
+    again = Kept(path)
+    assert again.find("a") is not None
+    assert again.find("c") == {"key": "c", "score": 3}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\n\n", b"\xff\x00binary\n", b"[1]\n3\nnull\n", b'{"key": 3}\n', b"[" * 100_000], ids=repr
+)
+def test_lines_that_are_no_results_do_no_harm(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_bytes(content)
+    kept = Kept(path)
+    kept.add("a", {"score": 1})
+    assert Kept(path).find("a") == {"key": "a", "score": 1}
+
+
+def test_a_place_that_cannot_be_written_is_a_config_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "file" / "results.jsonl"):
+        with pytest.raises(ConfigError, match="cannot keep results"):
+            Kept(path)
+
+
+def test_keys_differ_with_every_part() -> None:
+    assert key_of("a", 1, 6.0) == key_of("a", 1, 6.0)
+    assert len({key_of(*parts) for parts in (("a", 1), ("a", 2), ("b", 1), ("a1",), ("a", "1", ""))}) == 5
