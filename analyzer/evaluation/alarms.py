@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -149,9 +150,10 @@ def run_alarms(
     found = [None if key is None else watched_from(kept.find(key)) for key in keys]
     todo = [place for place, one in enumerate(found) if one is None]
     columns = (TextColumn("watching"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    done = work_through([Watch(videos[place].path) for place in todo], make, jobs)
+    with Progress(*columns, console=Console(stderr=True)) as progress, closing(done):
         bar = progress.add_task("", total=len(videos), completed=len(videos) - len(todo))
-        for place, one in work_through([Watch(videos[place].path) for place in todo], make, jobs):
+        for place, one in done:
             found[todo[place]] = one
             key = keys[todo[place]]
             if key is not None:

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -142,10 +143,12 @@ def run_robustness(
         TimeRemainingColumn(),
     )  # fmt: skip
     took_s = []
-    screen = Console(stderr=True)
-    with Progress(*columns, console=screen) as progress:
+    with (
+        Progress(*columns, console=Console(stderr=True)) as progress,
+        closing(work_through(tasks, make, grid.jobs)) as work,
+    ):
         bar = progress.add_task("", total=len(pairs), completed=len(pairs) - len(todo), name="")
-        for place, result in work_through(tasks, make, grid.jobs):
+        for place, result in work:
             row, cell = todo[place]
             found[row.path, cell.key] = result
             took_s.append(result.took_s)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -57,12 +57,11 @@ def tools_for(weights: Path | None, device: str, jobs: int) -> MakeTools:
     return partial(make_tools, weights, device, max(1, cores // jobs))
 
 
-def work_through(tasks: Sequence[Task[T]], make: MakeTools, jobs: int = 1) -> Iterator[tuple[int, T]]:
+def work_through(tasks: Sequence[Task[T]], make: MakeTools, jobs: int = 1) -> Generator[tuple[int, T]]:
     """Do every task, yield its place and result as it is done.
 
     With one job everything happens in this process and in order. Raises what a task raises, after the tasks begun
-    have ended; `ScorerError` when a process dies, e.g. for want of memory. Closing the iterator (Ctrl-C does) waits
-    for the tasks begun and leaves no process behind.
+    have ended; `ScorerError` when a process dies, e.g. XX
     """
     if jobs <= 1:
         tools = make()

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
 import pickle
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +70,13 @@ def test_a_process_that_dies_is_named() -> None:
     tasks: list[Task[Answer]] = [Dies(), Number(0)]
     with pytest.raises(ScorerError, match="fewer --jobs"):
         list(work_through(tasks, make, jobs=2))
+
+
+def test_work_that_is_closed_early_leaves_no_process() -> None:
+    with closing(work_through([Number(i) for i in range(1000)], make, jobs=2)) as done:
+        next(done)
+        assert multiprocessing.active_children()
+    assert not multiprocessing.active_children()
 
 
 def test_no_tasks_are_no_work() -> None:
