@@ -11,21 +11,26 @@ highest cell's.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
+from rich.console import Console
+from rich.progress import Progress
 
 from analyzer.config import MAP_SIZE, NUM_FRAMES
 from analyzer.datatypes import Box, Pixels
-from analyzer.errors import ConfigError
+from analyzer.errors import ConfigError, WeightsError
 from analyzer.evaluation.sections import PointingFigures, PointingRow, Share
 from analyzer.faces.crop import crop_face
+from analyzer.model.card import default_weights_dir, find_weights
 from analyzer.model.network import DeepfakeNet, preprocess
-from analyzer.training.dataset import Track
+from analyzer.model.weights import load_weights
+from analyzer.training.dataset import Track, TrackCache
 from analyzer.training.delivery import Delivery, deliver, deliver_mask, draw_delivery
 from analyzer.training.geometry import Mask
 from analyzer.training.manifest import Row
@@ -230,6 +235,37 @@ def measure_pointing(
         n_sources=len({row.group for row, _ in reals}),
         seed=seed,
     )
+
+
+def run_pointing(
+    rows: Sequence[Row], folder: Path, *, weights: Path | None = None, device: str = "cpu", seed: int = 0
+) -> PointingFigures:
+    """Play on the real videos among `rows` with the weights given, or the shipped ones.
+
+    Faces are cut out once and kept in `folder`, in the form that training keeps them. Files without a usable face are
+    told in the note. Raises `ConfigError` without real videos or faces, `WeightsError` without weights.
+    """
+    path = weights or find_weights(default_weights_dir())
+    if path is None:
+        raise WeightsError("there are no trained weights, so there is no map to look at")
+    reals = [row for row in rows if not row.fake and not row.is_picture]
+    cache = TrackCache(folder)
+    unusable = {failure.file for failure in cache.build(reals)}
+    found = [(row, track) for row, track in cache.load(reals) if len(track.jpegs) >= NUM_FRAMES]
+    net = DeepfakeNet()
+    net.load_state_dict(load_weights(path)[0])
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("pointing game", total=len(found) * len(FAMILIES))
+        figures = measure_pointing(
+            net,
+            found,
+            torch.device(device),
+            seed=seed,
+            families=FAMILIES,
+            tell=lambda done: progress.update(task, completed=done),
+        )
+    note = f"{len(unusable)} of {len(reals)} real videos without 16 usable faces were left out" if unusable else ""
+    return replace(figures, note=note)
 
 
 def pointing_lines(figures: PointingFigures) -> list[str]:
