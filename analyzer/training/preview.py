@@ -173,7 +173,7 @@ def _window(track: Track) -> list[int]:
 
 def _hard_delivery(rng: np.random.Generator, side: int, count: int, codec: str) -> Delivery:
     """Of the hardest fifth of the draws with this codec, the one nearest to 96 px: a live swap as a viewer gets it."""
-    drawn = [draw_delivery(rng, side, count) for _ in range(150)]
+    drawn = [draw_delivery(rng, side, count) for _ in range(60)]
     coded = [one for one in drawn if one.codec == codec] or drawn
     hardest = sorted(coded, key=lambda one: -one.strength)[: max(1, len(coded) // 5)]
     return min(hardest, key=lambda one: abs(_face_px(one) - 96))
