@@ -61,7 +61,8 @@ def work_through(tasks: Sequence[Task[T]], make: MakeTools, jobs: int = 1) -> Ge
     """Do every task, yield its place and result as it is done.
 
     With one job everything happens in this process and in order. Raises what a task raises, after the tasks begun
-    have ended; `ScorerError` when a process dies, e.g. XX
+    have ended; `ScorerError` when a process dies, e.g. for want of memory. Closing it (`contextlib.closing`, for Ctrl-C)
+    waits for the tasks begun and leaves no process behind.
     """
     if jobs <= 1:
         tools = make()
