@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +10,10 @@ import typer
 
 from stream_server.exit_codes import Exit
 
+_SECTIONS = "What to measure besides"
 
-def evaluate(  # one parameter per option, as typer wants it
+
+def evaluate(  # noqa: PLR0913  # one parameter per option, as typer wants it
     manifest: Annotated[
         Path,
         typer.Argument(
@@ -22,6 +25,13 @@ def evaluate(  # one parameter per option, as typer wants it
     *,
     split: Annotated[str | None, typer.Option(help="Only rows of this split.", show_default="all")] = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="Write everything as JSON, each file too.")] = None,
+    html_out: Annotated[
+        Path | None,
+        typer.Option("--html", help="Write one HTML file with plots and the worst files' faces; opens offline."),
+    ] = None,
+    card: Annotated[
+        bool, typer.Option("--card", help="Write the measured figures into the card beside the weights.")
+    ] = False,
     work: Annotated[
         Path | None,
         typer.Option(help="Keep each file's result here; the same command goes on where it was cut off."),
@@ -30,26 +40,84 @@ def evaluate(  # one parameter per option, as typer wants it
         Path | None, typer.Option(help="Weights file with its card beside it.", show_default="the shipped ones")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    pseudo: Annotated[
+        bool, typer.Option("--pseudo", help="Pseudo-fakes of the real videos, per window.", rich_help_panel=_SECTIONS)
+    ] = False,
+    robustness: Annotated[
+        bool,
+        typer.Option("--robustness", help="Every video as viewers get it, in many ways.", rich_help_panel=_SECTIONS),
+    ] = False,
+    cells: Annotated[
+        str | None,
+        typer.Option(help="Only these deliveries, by comma.", show_default="all", rich_help_panel=_SECTIONS),
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(min=3, help="So much of each video is delivered.", rich_help_panel=_SECTIONS)
+    ] = 6.0,
+    alarms: Annotated[
+        bool, typer.Option("--alarms", help="Alerts that the live rules would raise.", rich_help_panel=_SECTIONS)
+    ] = False,
+    loop: Annotated[
+        float | None,
+        typer.Option(min=1, help="Repeat scores of shorter videos up to so many seconds.", rich_help_panel=_SECTIONS),
+    ] = None,
+    pointing: Annotated[
+        bool,
+        typer.Option("--pointing", help="Does the map point at what was pasted?", rich_help_panel=_SECTIONS),
+    ] = False,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            help="Faces cut out of this manifest, as `train --cache` keeps them.",
+            show_default="in --work",
+            rich_help_panel=_SECTIONS,
+        ),
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes for deliveries and alarms.", rich_help_panel=_SECTIONS)
+    ] = 1,
 ) -> None:
-    """Measure what weights are worth on your own videos: how well fakes are told from real, at what cost.
+    """Measure what weights are worth on your own videos: how well fakes are told from real, and at what cost.
 
-    Prints a table of five sections (docs/evaluation.md explains it). A file that cannot be read or shows no face is
-    counted and named. Exit code 3 when not one file could be scored.
+    Prints a table of five sections (docs/evaluation.md). A file that cannot be read or shows no face is counted and
+    named. Ctrl-C stops it; with --work the same command goes on. Exit code 3 when not one file could be scored.
     """
-    from analyzer.evaluation.evaluate import Judge, Outputs, run_evaluation  # noqa: PLC0415  # heavy
+    from analyzer.errors import WeightsError  # noqa: PLC0415  # `--help` must not wait for torch
+    from analyzer.evaluation.cells import chosen_cells  # noqa: PLC0415
+    from analyzer.evaluation.evaluate import Judge, Outputs, Wanted, run_evaluation  # noqa: PLC0415
+    from analyzer.evaluation.robustness import Grid  # noqa: PLC0415
     from analyzer.faces.detector import YuNetDetector  # noqa: PLC0415
+    from analyzer.model.card import default_weights_dir, find_weights  # noqa: PLC0415
     from analyzer.model.torch_scorer import make_torch_scorer  # noqa: PLC0415
     from stream_server.card_in_use import aggregate_of, card_in_use, threshold_of  # noqa: PLC0415
 
+    asked = {"--pseudo": pseudo, "--robustness": robustness, "--alarms": alarms, "--pointing": pointing}
+    wanted = Wanted(
+        cost=True, pseudo=pseudo, grid=Grid(chosen_cells(cells), seconds, jobs) if robustness else None, alarms=alarms,
+        loop_s=loop, pointing=pointing, faces=cache, jobs=jobs, command=_command(manifest, split, asked, card=card),
+    )  # fmt: skip
+    path = weights or find_weights(default_weights_dir())
+    if card and path is None:
+        raise WeightsError("there are no trained weights, so there is no card to write into")
     scorer = make_torch_scorer(weights, device)
     try:
         used = card_in_use(weights, scorer.info)
-        report = run_evaluation(
-            manifest,
-            Judge(scorer, YuNetDetector(), used, threshold_of(used), aggregate_of(used)),
-            split=split,
-            outputs=Outputs(json=json_out, work=work),
+        judge = Judge(
+            scorer, YuNetDetector(), used, threshold_of(used), aggregate_of(used), weights, _plain(scorer.info.device)
         )
+        outputs = Outputs(json_out, html_out, path if card else None, work)
+        report = run_evaluation(manifest, judge, split=split, outputs=outputs, wanted=wanted)
     finally:
         scorer.close()
     raise typer.Exit(Exit.OK if report.scored else Exit.BAD_INPUT)
+
+
+def _plain(device: str) -> str:
+    """`cuda:0 (NVIDIA ...)` as it is asked for."""
+    return device.partition(" ")[0]
+
+
+def _command(manifest: Path, split: str | None, asked: dict[str, bool], *, card: bool) -> str:
+    """What a person types to get these figures again; no folder of this machine stands in it."""
+    parts = ["deepfake-monitor", "evaluate", manifest.name, *(["--split", split] if split is not None else [])]
+    return shlex.join([*parts, *(name for name, on in asked.items() if on), *(["--card"] if card else [])])

@@ -8,20 +8,30 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from analyzer.errors import ConfigError, DeepfakeMonitorError, DetectorError, MediaError, ScorerError, WeightsError
+from analyzer.evaluation.alarms import run_alarms
+from analyzer.evaluation.card_figures import check_card, write_card
+from analyzer.evaluation.cost import measure_cost
+from analyzer.evaluation.kept import key_of
 from analyzer.evaluation.outcomes import Scored, Unscored, WorkFolder, highest_peak, settings_key
 from analyzer.evaluation.output import check_writable, write_whole
+from analyzer.evaluation.page import make_page
+from analyzer.evaluation.plots import require_matplotlib
+from analyzer.evaluation.pointing import run_pointing
 from analyzer.evaluation.provenance import provenance
+from analyzer.evaluation.pseudo import run_pseudo
 from analyzer.evaluation.quality import against_reals, baselines, quality, real_sources, table_rows
 from analyzer.evaluation.report import EvaluationReport
+from analyzer.evaluation.robustness import Grid, Rule, run_robustness
 from analyzer.evaluation.strips import strips_of
 from analyzer.evaluation.table import make_console, print_report
+from analyzer.evaluation.workers import MakeTools, Tools, tools_for
 from analyzer.faces.detector import FaceDetector
 from analyzer.model.card import WeightsCard
 from analyzer.report import DEFAULT_AGGREGATE
@@ -53,14 +63,28 @@ class Judge:
     threshold: float = 0.5
     """The card's operating point on `fake_probability`."""
     aggregate: str = DEFAULT_AGGREGATE
+    weights: Path | None = None
+    """The file; None for the shipped one. Some sections load it for themselves."""
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is measured besides section A and E."""
+    """What is measured besides sections A and E."""
 
     cost: bool = False
-    command: str = field(default="")
+    pseudo: bool = False
+    grid: Grid | None = None
+    """Section B; its own `work` is not looked at."""
+    alarms: bool = False
+    loop_s: float | None = None
+    """Section C repeats the scores of shorter videos up to this length."""
+    pointing: bool = False
+    faces: Path | None = None
+    """Folder of cut-out faces of this very manifest, as `train --cache` keeps them; for `pseudo` and `pointing`."""
+    jobs: int = 1
+    """Processes of section C."""
+    command: str = ""
     """What was asked for, to be told with the results."""
 
 
@@ -85,24 +109,84 @@ def run_evaluation(
         raise WeightsError(
             "there are no trained weights, so there is nothing to evaluate; see `deepfake-monitor doctor`"
         )
-    for path in (outputs.json, outputs.html):
-        if path is not None:
-            check_writable(path)  # before an hour of work, not after it
+    _check_outputs(outputs, info)  # before an hour of work, not after it
     console = console or make_console()
     with ExitStack() as stack:
         folder = outputs.work or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="deepfake-monitor-")))
         work = WorkFolder(folder, settings_key(info, judge.aggregate))
         try:
             scored, unscored = score_all(rows, judge, work)
+            report = summarise(
+                scored, unscored, judge=judge, manifest=manifest.name, split=split, command=wanted.command
+            )
+            report = _with_sections(report, rows, judge, wanted, folder)
         except KeyboardInterrupt:
             if outputs.work is not None:
                 Console(stderr=True).print(f"{folder} keeps what was scored: the same command goes on from there")
             raise
-        report = summarise(scored, unscored, judge=judge, manifest=manifest.name, split=split, command=wanted.command)
         print_report(report, console)
-        if outputs.json is not None:
-            write_whole(outputs.json, (report.to_json() + "\n").encode(errors="replace"))
+        _write(report, outputs, work)
     return report
+
+
+def _check_outputs(outputs: Outputs, info: ScorerInfo) -> None:
+    if outputs.html is not None:
+        require_matplotlib()
+    if outputs.card is not None:
+        check_card(outputs.card, info)
+    for path in (outputs.json, outputs.html):
+        if path is not None:
+            check_writable(path)
+
+
+def _write(report: EvaluationReport, outputs: Outputs, work: WorkFolder) -> None:
+    if outputs.json is not None:
+        write_whole(outputs.json, (report.to_json() + "\n").encode(errors="replace"))
+    if outputs.html is not None:
+        write_whole(outputs.html, make_page(report, work.picture).encode(errors="replace"))
+    if outputs.card is not None and report.scored:
+        write_card(outputs.card, report)
+
+
+def _with_sections(
+    report: EvaluationReport, rows: Sequence[Row], judge: Judge, wanted: Wanted, folder: Path
+) -> EvaluationReport:
+    """Measure what is asked for besides; each part keeps its results in `folder`, and goes on where it was cut off."""
+    info = judge.scorer.info
+    # faces are kept by the name in the manifest, which in another manifest may be another file
+    places = {str(row.path.resolve()) for row in rows}
+    faces = wanted.faces or folder / "faces" / key_of(*sorted(places))
+
+    def make(jobs: int) -> MakeTools:
+        return tools_for(judge.weights, judge.device, jobs) if jobs > 1 else lambda: Tools(judge.scorer, judge.detector)
+
+    if wanted.cost:
+        report = replace(report, cost=measure_cost(judge.scorer))
+    if wanted.pseudo:
+        try:
+            found = run_pseudo(rows, judge.scorer, faces, work=folder, threshold=judge.threshold)
+            report = replace(report, pseudo=found)
+        except ConfigError as error:
+            _not_measured("pseudo-fakes", error)
+    if wanted.grid is not None:
+        grid = replace(wanted.grid, work=folder)
+        delivered = run_robustness(rows, make(grid.jobs), info, Rule(judge.threshold, judge.aggregate), grid)
+        report = replace(report, robustness=delivered.cells, steadiness=delivered.steadiness)
+    if wanted.alarms:
+        alarms = run_alarms(rows, make(wanted.jobs), info, loop_s=wanted.loop_s, jobs=wanted.jobs, work=folder)
+        report = replace(report, alarms=alarms)
+    if wanted.pointing:
+        try:
+            figures = run_pointing(rows, faces, weights=judge.weights, device=judge.device)
+            report = replace(report, pointing=figures)
+        except ConfigError as error:
+            _not_measured("pointing game", error)
+    return report
+
+
+def _not_measured(what: str, error: ConfigError) -> None:
+    """No real face to make pseudo-fakes of: that row stays a dash, the rest of the work is not thrown away."""
+    Console(stderr=True).print(f"{what}: not measured, {error}", markup=False)
 
 
 def score_all(

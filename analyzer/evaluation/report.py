@@ -10,7 +10,14 @@ from typing import Final
 from analyzer.evaluation.outcomes import Scored, Unscored
 from analyzer.evaluation.provenance import Provenance
 from analyzer.evaluation.quality import Quality, TableRow
-from analyzer.evaluation.sections import AlarmFigures, CostFigures, PseudoRow, RobustnessCell
+from analyzer.evaluation.sections import (
+    AlarmFigures,
+    CostFigures,
+    PointingFigures,
+    PseudoRow,
+    RobustnessCell,
+    Steadiness,
+)
 from analyzer.scorer import ScorerInfo
 from analyzer.training.metrics import NAMES
 
@@ -44,8 +51,10 @@ class EvaluationReport:
     """Rows that could not be read or show no face fit to be judged; pictures among them, for a still is no window."""
     pseudo: tuple[PseudoRow, ...] = ()
     robustness: tuple[RobustnessCell, ...] = ()
+    steadiness: Steadiness | None = None
     alarms: AlarmFigures | None = None
     cost: CostFigures | None = None
+    pointing: PointingFigures | None = None
     command: str = field(default="")
     """What was asked for, as a person would type it again."""
 
@@ -84,8 +93,10 @@ class EvaluationReport:
                 "reals": {name: quality_json(one) for name, one in self.reals.items()},
                 "baselines": _rows_json(self.baselines),
                 "robustness": [asdict(cell) for cell in self.robustness],
+                "steadiness": None if self.steadiness is None else asdict(self.steadiness),
                 "alarms": None if self.alarms is None else asdict(self.alarms),
                 "cost": None if self.cost is None else asdict(self.cost),
+                "pointing": None if self.pointing is None else asdict(self.pointing),
                 "worst": {
                     "real": [one.row.file for one in self.worst(fake=False)],
                     "fake": [one.row.file for one in self.worst(fake=True)],

@@ -30,15 +30,18 @@ def make_console() -> Console:
 
 def print_report(report: EvaluationReport, console: Console) -> None:
     """The table that people read."""
-    console.print(wording.run_line(report), style="bold", markup=False)
-    console.print(wording.set_line(report), markup=False)
+    console.print(wording.printable(wording.run_line(report)), style="bold", markup=False)
+    console.print(wording.printable(wording.set_line(report)), markup=False)
     _quality(report, console)
     for note in wording.reading_notes(report):
         console.print(note, style="dim", markup=False)
     _robustness(report, console)
     _pairs("C ALARMS", wording.alarm_pairs(report), console)
+    if report.alarms is not None and report.alarms.note:
+        console.print(f"  {report.alarms.note}", style="dim", markup=False)
     _pairs("D COST", wording.cost_pairs(report), console)
     _failures(report, console)
+    _explanation(report, console)
 
 
 def pseudo_rows(report: EvaluationReport) -> list[list[str]]:
@@ -70,22 +73,28 @@ def quality_sections(report: EvaluationReport) -> list[tuple[str, list[list[str]
 
 
 def _quality(report: EvaluationReport, console: Console) -> None:
-    table = Table(*wording.QUALITY_HEAD, title="A QUALITY", title_justify="left", box=box.SIMPLE, pad_edge=False)
+    table = Table(title="A QUALITY", title_justify="left", box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    for index, head in enumerate(wording.QUALITY_HEAD):
+        table.add_column(head, no_wrap=index > 0, justify="right" if index else "left")
     for title, rows in quality_sections(report):
         table.add_section()
         table.add_row(f"[dim]{escape(title)}[/dim]")
         for cells in rows:
-            table.add_row(*(escape(cell) for cell in cells))
+            table.add_row(*(escape(wording.printable(cell)) for cell in cells))
     console.print(table)
 
 
 def _robustness(report: EvaluationReport, console: Console) -> None:
     table = Table(*wording.ROBUSTNESS_HEAD, title="B ROBUSTNESS", title_justify="left", box=box.SIMPLE, pad_edge=False)
     for cell in report.robustness:
-        table.add_row(*(escape(text) for text in wording.robustness_cells(cell)))
+        table.add_row(*(escape(wording.printable(text)) for text in wording.robustness_cells(cell)))
     if not report.robustness:
         table.add_row("every delivery", *[wording.NOT_MEASURED] * (len(wording.ROBUSTNESS_HEAD) - 1))
     console.print(table)
+    console.print(wording.steadiness_line(report), markup=False)
+    for cell in report.robustness:
+        if cell.note:
+            console.print(f"  {cell.axis} {cell.level}: lost {cell.note}", markup=False, style="dim")
 
 
 def _pairs(title: str, pairs: Sequence[tuple[str, str]], console: Console) -> None:
@@ -97,11 +106,22 @@ def _failures(report: EvaluationReport, console: Console) -> None:
     console.print("E FAILURES", style="italic")
     console.print(f"{len(report.failures)} files were not scored" + (":" if report.failures else ""))
     for failure in report.failures[:SHOWN]:
-        console.print(f"  {failure.file}: {failure.reason}", markup=False)
+        console.print(f"  {wording.printable(failure.file)}: {wording.printable(failure.reason)}", markup=False)
     if len(report.failures) > SHOWN:
         console.print(f"  ... and {len(report.failures) - SHOWN} more (all of them with --json)")
     for title, fake in (("real files with the highest score", False), ("fakes with the lowest score", True)):
         worst = report.worst(fake=fake)
         console.print(f"{title}:" if worst else f"{title}: {wording.NOT_MEASURED}")
         for one in worst:
-            console.print(f"  {one.fake_probability:.3f}  {one.row.file}  ({one.row.method})", markup=False)
+            name = wording.printable(f"{one.row.file}  ({one.row.method})")
+            console.print(f"  {one.fake_probability:.3f}  {name}", markup=False)
+
+
+def _explanation(report: EvaluationReport, console: Console) -> None:
+    if report.pointing is None:
+        return
+    title = "EXPLANATION: how often the map's highest cell is one that was pasted, in percent"
+    table = Table(*wording.POINTING_HEAD, title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
+    for row in report.pointing.rows:
+        table.add_row(*(escape(cell) for cell in wording.pointing_cells(row)))
+    console.print(table)

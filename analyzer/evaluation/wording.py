@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Final
 
 from analyzer.evaluation.quality import FEW, FOR_ONE_PERCENT, Quality
 from analyzer.evaluation.report import EvaluationReport
-from analyzer.evaluation.sections import Interval, PseudoRow, RobustnessCell
+from analyzer.evaluation.sections import Interval, PointingRow, PseudoRow, RobustnessCell, Share
 from analyzer.training.metrics import ECE_BINS, Estimate
 
 NOT_MEASURED: Final = "-"
@@ -14,6 +15,14 @@ NOT_MEASURED: Final = "-"
 QUALITY_HEAD: Final = (
     "set", "fake", "real", "AUC [95 %]", "EER", "AP", "TPR@1%FPR", "TPR@thr", "FPR@thr", "ECE", "Brier", "abstain",
 )  # fmt: skip
+
+
+def printable(text: str) -> str:
+    """A name from outside as it may be shown: what steers terminals or turns the reading direction is spelled out."""
+    return "".join(
+        char if char == " " or unicodedata.category(char)[0] in "LMNPS" else char.encode("unicode_escape").decode()
+        for char in text
+    )
 
 
 def short(value: float | None, digits: int = 2) -> str:
@@ -43,12 +52,12 @@ def estimate(figure: Estimate, *, few: bool = False, digits: int = 2) -> str:
 
 
 def of(count: int, total: int, figure: Estimate) -> str:
-    """`13 of 29 (45 % [24-66])`: counts first, for there are never many files."""
+    """`13/29 45% [24-66]`: counts first, for there are never many files."""
     if not total:
         return NOT_MEASURED
     ends = figure.interval
     inside = "" if ends is None else f" [{100 * ends[0]:.0f}-{100 * ends[1]:.0f}]"
-    return f"{count} of {total} ({100 * count / total:.0f} %{inside})"
+    return f"{count}/{total} {100 * count / total:.0f}%{inside}"
 
 
 def quality_cells(name: str, quality: Quality | None, *, pooled: bool = False, ranks_only: bool = False) -> list[str]:
@@ -147,23 +156,50 @@ def reading_notes(report: EvaluationReport) -> list[str]:
     return notes
 
 
-ROBUSTNESS_HEAD: Final = ("delivered as", "fake", "real", "AUC [95 %]", "TPR@thr", "FPR@thr", "verdict kept", "lost")
+ROBUSTNESS_HEAD: Final = (
+    "delivered as", "fake", "real", "AUC [95 %]", "AUC loss [95 %]", "TPR@thr", "FPR@thr", "reals flagged",
+    "verdict kept", "lost",
+)  # fmt: skip
 
 
 def robustness_cells(cell: RobustnessCell) -> list[str]:
     """One row of section B."""
     few = min(cell.n_real, cell.n_fake) < FEW
     auc = f"{short(cell.auc)}{interval(cell.auc_ci)}"
+    loss = NOT_MEASURED if cell.auc_loss is None else f"{signed(cell.auc_loss)}{_signed_ends(cell.auc_loss_ci)}"
     return [
         f"{cell.axis} {cell.level}",
         str(cell.n_fake),
         str(cell.n_real),
         NOT_MEASURED if cell.auc is None else f"({auc})" if few else auc,
+        f"({loss})" if few and cell.auc_loss is not None else loss,
         percent(cell.tpr),
         percent(cell.fpr),
+        f"{cell.flagged_real_before} -> {cell.flagged_real}",
         percent(cell.verdict_kept),
         str(cell.not_scored),
     ]
+
+
+def signed(value: float) -> str:
+    """A difference as `+.03`."""
+    return f"{'-' if value < 0 else '+'}{short(abs(value))}"
+
+
+def _signed_ends(ends: Interval | None) -> str:
+    return "" if ends is None else f" [{signed(ends[0])} {signed(ends[1])}]"
+
+
+def steadiness_line(report: EvaluationReport) -> str:
+    """Section B in one figure."""
+    one = report.steadiness
+    if one is None or one.kept is None:
+        return f"verdict the same untouched and through every one of six re-deliveries: {NOT_MEASURED}"
+    ends = "" if one.kept_ci is None else f" [{100 * one.kept_ci[0]:.0f}-{100 * one.kept_ci[1]:.0f}]"
+    return (
+        f"verdict the same untouched and through every one of {', '.join(one.cells)}: {100 * one.kept:.0f}%{ends} of "
+        f"{one.n} files ({one.not_scored} were not scored in each)"
+    )
 
 
 def alarm_pairs(report: EvaluationReport) -> list[tuple[str, str]]:
@@ -203,3 +239,20 @@ def cost_pairs(report: EvaluationReport) -> list[tuple[str, str]]:
             NOT_MEASURED if differs is None else f"{differs:.1e} logit at most, {one.windows_tried} windows",
         ),
     ]
+
+
+POINTING_HEAD: Final = (
+    "target, family", "faces", "tracks", "network", "own real", "random nets", "centre", "best fixed", "chance",
+    "lead over random", "lead over own real",
+)  # fmt: skip
+
+
+def pointing_cells(row: PointingRow) -> list[str]:
+    """One row of the pointing game, in percent."""
+    shares = (row.network, row.own_real, row.random, row.centre, row.best_fixed, row.chance, row.lead, row.lead_own)
+    return [f"{row.target}, {row.name}", str(row.n_faces), str(row.n_tracks), *(_hundredths(one) for one in shares)]
+
+
+def _hundredths(share: Share) -> str:
+    ends = "" if share.ci is None else f" [{100 * share.ci[0]:.0f} {100 * share.ci[1]:.0f}]"
+    return f"{100 * share.value:.0f}{ends}"

@@ -1,0 +1,143 @@
+"""What an evaluation measured, written into the card of the weights: nobody types a figure by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from analyzer.errors import WeightsError
+from analyzer.evaluation.output import check_writable, write_whole
+from analyzer.evaluation.quality import Quality
+from analyzer.evaluation.report import EvaluationReport
+from analyzer.model.card import MAX_CARD_BYTES, Measured, WeightsCard, card_path, read_card
+from analyzer.scorer import ScorerInfo
+from analyzer.training.metrics import Estimate
+
+DIGITS: Final = 4
+SECTIONS: Final = ("video", "threshold", "rows", "methods")
+"""Names below the set's that every evaluation writes anew; `families` is how an older one called its rows."""
+
+
+def check_card(weights: Path, info: ScorerInfo) -> None:
+    """Find out before the work whether the figures may be written. `WeightsError`, `ConfigError`."""
+    card = read_card(weights)
+    if info.weights_sha256 is None or card.sha256.lower() != info.weights_sha256.lower():
+        raise WeightsError(f"{card_path(weights)} is not the card of the weights that are measured; it stays as it is")
+    check_writable(card_path(weights))
+
+
+def write_card(weights: Path, report: EvaluationReport) -> None:
+    """Put the measured figures into the card; those of the same set and section that stood there before are gone.
+
+    Everything else in the card stays as it is, fields that this version does not know among it. `WeightsError`,
+    `ConfigError`.
+    """
+    check_card(weights, report.scorer)
+    path = card_path(weights)
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    found = measured(report)
+    name = set_name(report)
+    written = {f"{name}.{section}" for section in (*SECTIONS, "families")} | {
+        ".".join(key.split(".")[:2]) for key in found
+    }
+    kept = {
+        key: value for key, value in stored.get("measured", {}).items() if ".".join(key.split(".")[:2]) not in written
+    }
+    stored["measured"] = kept | {key: asdict(one) for key, one in found.items()}
+    text = json.dumps(stored, indent=2, ensure_ascii=False) + "\n"
+    WeightsCard.from_json(text, str(path))  # what is written can be read again
+    data = text.encode()
+    if len(data) > MAX_CARD_BYTES:
+        raise WeightsError(
+            f"{path}: with these figures the card would have {len(data)} bytes, {MAX_CARD_BYTES} is most"
+        )
+    write_whole(path, data)
+
+
+def set_name(report: EvaluationReport) -> str:
+    """What figures are named after: the split, or the manifest's own name. Holds no dot."""
+    return (report.split or Path(report.manifest).stem or "all").replace(".", "_")
+
+
+def measured(report: EvaluationReport) -> Mapping[str, Measured]:
+    """Every figure under `SET.SECTION.NAME`, with what it rests on."""
+    name = set_name(report)
+    return {f"{name}.{key}": one for key, one in _figures(report)}
+
+
+def _figures(report: EvaluationReport) -> Iterator[tuple[str, Measured]]:
+    video = report.video
+    what = f"{video.n_fake} fake files of {video.fake_groups} sources, {video.n_real} real of {video.real_groups}"
+    total = video.n_real + video.n_fake
+    told = f"{what}{'; counts, not quality' if video.few else ''}" + (f"; {report.command}" if report.command else "")
+    for key in ("auc", "eer", "average_precision", "tpr_at_1", "ece", "brier"):
+        yield from _one(f"video.{key}", getattr(video.figures, key), total, told if key == "auc" else what)
+    yield from _one(
+        "threshold.fpr", video.figures.fpr, video.n_real, f"{video.flagged_real} of {video.n_real} real files"
+    )
+    yield from _one(
+        "threshold.tpr", video.figures.tpr, video.n_fake, f"{video.flagged_fake} of {video.n_fake} fake files"
+    )
+    named = [("rows", row.name, row.quality) for row in report.rows[:-1]]
+    named += [("methods", method, one) for method, one in report.methods.items()]
+    for section, row, quality in named:
+        if quality is not None:
+            yield from _row(f"{section}.{row}", quality)
+    yield from _pseudo(report)
+    yield from _robustness(report)
+    yield from _alarms(report)
+
+
+def _row(key: str, quality: Quality) -> Iterator[tuple[str, Measured]]:
+    note = f"{quality.n_fake} fake against {quality.n_real} real" + ("; counts, not quality" if quality.few else "")
+    yield from _one(f"{key}.auc", quality.figures.auc, quality.n_real + quality.n_fake, note)
+    found = f"{quality.flagged_fake} of {quality.n_fake} found at the threshold"
+    yield from _one(f"{key}.tpr", quality.figures.tpr, quality.n_fake, found)
+
+
+def _pseudo(report: EvaluationReport) -> Iterator[tuple[str, Measured]]:
+    for row in report.pseudo:
+        if row.auc is not None:
+            note = f"{row.n_windows} windows of real faces of {row.n_groups} sources, each against its pseudo-fake"
+            key = row.name.removeprefix("pseudo ")
+            yield (f"pseudo.{key}.auc", _measured(Estimate(row.auc, row.auc_ci), 2 * row.n_windows, note))
+
+
+def _robustness(report: EvaluationReport) -> Iterator[tuple[str, Measured]]:
+    for cell in report.robustness:
+        key, total = f"robustness.{cell.key or f'{cell.axis} {cell.level}'}", cell.n_real + cell.n_fake
+        note = f"{cell.n_fake} fake, {cell.n_real} real files delivered as {cell.axis} {cell.level}"
+        yield from _one(f"{key}.auc", Estimate(cell.auc, cell.auc_ci), total, note)
+        yield from _one(f"{key}.fpr", Estimate(cell.fpr, None), cell.n_real, note)
+    steady = report.steadiness
+    if steady is not None:
+        note = f"share of files with one verdict untouched and through {', '.join(steady.cells)}"
+        yield from _one("robustness.verdict kept", Estimate(steady.kept, steady.kept_ci), steady.n, note)
+
+
+def _alarms(report: EvaluationReport) -> Iterator[tuple[str, Measured]]:
+    one = report.alarms
+    if one is None:
+        return
+    note = f"{one.episodes} false alarms in {one.real_hours:.2f} hours of real footage; {one.note}"
+    rate = Estimate(one.episodes_per_hour, one.episodes_per_hour_ci)
+    yield from _one("alarms.episodes per hour", rate, one.real_streams, note)
+    if one.fake_streams:
+        caught = Estimate(one.caught_60_s / one.fake_streams, None)
+        yield from _one(
+            "alarms.caught within 60 s", caught, one.fake_streams, f"{one.caught_60_s} of {one.fake_streams} fakes"
+        )
+
+
+def _one(key: str, figure: Estimate, n: int, note: str) -> Iterator[tuple[str, Measured]]:
+    if figure.value is not None:
+        yield key, _measured(figure, n, note)
+
+
+def _measured(figure: Estimate, n: int, note: str) -> Measured:
+    ends = figure.interval
+    rounded = None if ends is None else (round(ends[0], DIGITS), round(ends[1], DIGITS))
+    return Measured(round(figure.value or 0.0, DIGITS), n, rounded, note)
