@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -156,7 +156,9 @@ def run_robustness(
             progress.update(bar, advance=1, name=cell.key)
     results = {pair: one for pair, one in found.items() if one is not None}
     return RobustnessReport(
-        cells=tuple(cell_figures(videos, cell, results, rule.threshold) for cell in grid.cells),
+        cells=tuple(
+            replace(cell_figures(videos, cell, results, rule.threshold), seconds=grid.seconds) for cell in grid.cells
+        ),
         steadiness=steadiness(videos, results, rule.threshold, [cell.key for cell in grid.cells]),
         seconds=grid.seconds,
         seconds_per_video_cell=sum(took_s) / len(took_s) if took_s else None,

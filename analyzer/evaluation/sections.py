@@ -47,6 +47,8 @@ class RobustnessCell:
     """... and untouched, both over the real files scored both ways."""
     left_as_is: int = 0
     """Files that already were what the cell makes of them: as small, as slow."""
+    seconds: float | None = None
+    """So much of each file was delivered, from its start."""
 
     @property
     def fpr_growth(self) -> float | None:
