@@ -73,7 +73,7 @@ class Probe:
 
 
 def statistics(crops: Sequence[Pixels], area: Area) -> Values:
-    """`STATISTICS` of a clip of delivered crops, from the pixels in `area` alone: (14,)."""
+    """`STATISTICS` of a clip of delivered crops, from the pixels in `area` alone, which must not be empty: (14,)."""
     rows = [_of_frame(crop, area) for crop in crops]
     changes = [float(np.abs(a[area].astype(np.int16) - b[area]).mean()) for a, b in pairwise(crops)]
     over_time = [float(np.mean(changes)) if changes else 0.0, float(sum(change < _REPEATED for change in changes))]
@@ -84,6 +84,7 @@ def _of_frame(crop: Pixels, area: Area) -> Values:
     pixels = crop[area].astype(np.float64)
     luma = np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.float32)
     inner = cv2.erode(area.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0  # whose neighbours all count
+    inner = inner if inner.any() else area
     high = np.abs(cv2.Laplacian(luma, cv2.CV_32F))[inner].mean()
     # Immerkaer's kernel (1996): blind to planes and edges, so that noise is left
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)

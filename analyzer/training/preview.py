@@ -23,7 +23,7 @@ from analyzer.datatypes import Pixels
 from analyzer.errors import ConfigError, MediaError
 from analyzer.training.dataset import LOOSE, Track
 from analyzer.training.delivery import BOX_SHARE, Delivery, deliver, draw_delivery
-from analyzer.training.geometry import Mask
+from analyzer.training.geometry import Mask, is_grey
 from analyzer.training.material import Found, Material, is_clip
 from analyzer.training.synthesis import FAMILIES, IN_PLACE, STILL_FAMILIES, Pair, make_pair
 
@@ -37,7 +37,7 @@ STRIP_STEP: Final = 2
 STRIP_CLIPS: Final = 3
 DELIVERIES: Final = 30
 MAX_ROWS: Final = 60
-"""More would pass the height that a JPEG can have."""
+"""Far more than people look at, and far below the height that a JPEG can have."""
 GAP: Final = 4
 LINE: Final = 13
 """Height in pixels of a line of small print."""
@@ -109,10 +109,9 @@ def _family_sheet(family: str, pool: Sequence[Found], material: Material, seed: 
         pair, whose = _pair(track, chosen, family, material, seed * 1000 + index)
         # the frame that shows most: F7 and the flashes of F4 leave some frames alone
         best = int(np.argmax([float(mask.sum()) for mask in pair.masks]))
-        hard = _hard_delivery(
-            np.random.default_rng((seed, 2, index)), track.side, len(chosen), ("h264", "vp8")[index % 2]
-        )
-        place = hard.order[best]
+        codec = ("h264", "vp8")[index % 2]
+        hard = _hard_delivery(np.random.default_rng((seed, 2, index)), track.side, len(chosen), codec)
+        place = hard.order.index(best) if best in hard.order else best  # a frozen picture may have hidden it
         rows.append(
             [
                 (_fit(_middle(pair.real[best]), TILE), [f"{row.method} {track.side}px", Path(row.file).name]),
@@ -128,11 +127,12 @@ def _family_sheet(family: str, pool: Sequence[Found], material: Material, seed: 
 
 def _pair(track: Track, chosen: Sequence[int], family: str, material: Material, seed: int) -> tuple[Pair, str]:
     """A pair for the seed, and whose face was pasted: every third time somebody else's, where the family allows it."""
-    marks = track.marks(chosen)
-    donor = (
-        material.pick_donor(np.random.default_rng(seed), marks) if seed % 3 == 2 and family not in IN_PLACE else None
-    )
-    pair = make_pair(track.frames(chosen), marks, seed, family, donor=donor)
+    frames, marks, donor = track.frames(chosen), track.marks(chosen), None
+    if seed % 3 == 2 and family not in IN_PLACE:
+        donor = material.pick_donor(np.random.default_rng(seed), marks)
+        if donor is not None and is_grey(donor.frames[0]) != is_grey(frames[0]):
+            donor = None  # as `make_pair` would have it, so that the caption is true
+    pair = make_pair(frames, marks, seed, family, donor=donor)
     return pair, f"seed {seed}, {'own' if donor is None else 'another'} face"
 
 

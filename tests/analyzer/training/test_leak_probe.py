@@ -179,7 +179,10 @@ def test_flat_and_tiny_areas_give_numbers() -> None:
     flat = np.zeros((224, 224, 3), np.uint8)
     corner = np.zeros((224, 224), bool)
     corner[:20, :20] = True
+    line = np.zeros((224, 224), bool)
+    line[:, 5] = True
     assert np.isfinite(statistics([flat], corner)).all()
+    assert np.isfinite(statistics([flat], line)).all()
     assert np.isfinite(statistics([flat], np.ones((224, 224), bool))).all()
 
 
