@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from analyzer.evaluation.robustness import (
 from analyzer.evaluation.workers import MakeTools, Tools
 from analyzer.faces.detector import YuNetDetector
 from analyzer.training.manifest import Row
+from analyzer.video import analyze_video
 from tests.analyzer.evaluation.tables import a_row
 from tests.fakes import FakeScorer
 from tests.videos import moving_face, write_video
@@ -220,3 +222,12 @@ def test_nothing_is_measured_without_weights_or_seconds(videos: list[Row]) -> No
     for seconds in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(ConfigError, match="seconds"):
             run_robustness(videos, tools(FakeScorer()), INFO, Rule(), Grid(seconds=seconds))
+
+
+def test_the_source_cell_scores_a_short_video_as_an_upload_is_scored(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clip.mp4", moving_face(40, (240, 200)), fps=30)
+    report = run_robustness([video_row(path)], tools(FakeScorer()), INFO, grid=Grid((SOURCE,), 6.0, work=tmp_path))
+    kept = json.loads((tmp_path / "deliveries.jsonl").read_text())
+    upload = analyze_video(path, detector=YuNetDetector(), scorer=FakeScorer())
+    assert kept["fake_probability"] == pytest.approx(upload.raw_score, abs=1e-3)  # times are in whole milliseconds
+    assert report.cells[0].n_real == 1
