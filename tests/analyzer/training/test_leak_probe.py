@@ -97,6 +97,7 @@ def test_the_probe_cannot_tell_partners_apart_but_finds_fakes_encoded_once_more(
 
 
 @pytest.mark.data
+@pytest.mark.timeout(600)  # some 25 seconds of one core, long on a busy machine
 @pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data")
 def test_the_same_holds_for_real_collections(collected: list[Found]) -> None:
     assert len(collected) == 60
