@@ -140,8 +140,9 @@ def fingerprint(path: Path) -> str:
 def redeliver(source: Path, recipe: Recipe, known: Known, folder: Path, seconds: float) -> Path:
     """Write the first `seconds` of a video into `folder`, as `recipe` says; returns the new file.
 
-    Upright, from time 0, pictures of an even size and without sound; 8 bits, 4:2:0. Raises `MediaError` when the video
-    cannot be read or encoded, `TooLargeError`, `ConfigError` when the disk is full.
+    Upright, from time 0, pictures of an even size and without sound; 4:2:0 of 8 bits, but see `KEPT_FORMATS`. A video
+    that changes its size on the way keeps the first one. Raises `MediaError` when the video cannot be read or encoded,
+    `TooLargeError`, `ConfigError` when the disk is full.
     """
     # Damaged H.264 needs a container that keeps no list of what ought to be there.
     target = folder / ("redelivered.ts" if recipe.encoding.lost else "redelivered.mkv")
@@ -149,7 +150,7 @@ def redeliver(source: Path, recipe: Recipe, known: Known, folder: Path, seconds:
         with VideoFile(source) as video, av.open(str(target), "w") as container:
             _Writer(container, recipe, known).write(video, seconds)
     except (av.FFmpegError, OSError, ValueError) as error:
-        if getattr(error, "errno", None) == errno.ENOSPC:
+        if getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT}:
             raise ConfigError(f"no room in {folder} for a re-delivered video") from error
         raise MediaError(f"{source.name} cannot be re-delivered with {recipe.encoding.codec}: {error}") from error
     return target
