@@ -16,7 +16,7 @@ from analyzer.evaluation.quality import Quality
 from analyzer.evaluation.report import EvaluationReport
 from analyzer.evaluation.rows import FIXED, rows_of
 from analyzer.evaluation.sections import RobustnessCell
-from analyzer.evaluation.wording import interval, short
+from analyzer.evaluation.wording import interval, printable, short
 from analyzer.training.metrics import ECE_BINS
 
 if TYPE_CHECKING:
@@ -210,8 +210,8 @@ def robustness(cells: Sequence[RobustnessCell]) -> Plot | None:
             points = sorted([*(c for c in found if c.place > 0), *untouched[:1]], key=lambda cell: cell.place)
             _curve(axes, [cell.auc for cell in points], [cell.auc_ci for cell in points], theme, 0, "AUC")
             _curve(axes, [cell.fpr for cell in points], [None] * len(points), theme, 1, "FPR at the threshold")
-            axes.set_xticks(range(len(points)), [cell.level for cell in points])
-            axes.set_title(f"{name}, n {_count(points)}", fontsize=10)
+            axes.set_xticks(range(len(points)), [printable(cell.level) for cell in points])
+            axes.set_title(f"{printable(name)}, n {_count(points)}", fontsize=10)
             axes.set_ylim(-0.03, 1.03)
         handles, labels = grid.flat[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=2)

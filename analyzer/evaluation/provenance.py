@@ -54,9 +54,9 @@ def provenance(info: ScorerInfo, card: WeightsCard | None) -> Provenance:
 
 
 def _threshold_figure(card: WeightsCard) -> tuple[str, Measured] | None:
-    """The card's figure of the false positives that its threshold was set for: `calibration....fpr`."""
-    named = [(name, one) for name, one in card.measured.items() if re.fullmatch(r"calibration\b.*fpr", name)]
-    return named[0] if named else None
+    """The card's figure of the real ones that are flagged where its threshold was set; by files if there is one."""
+    named = [(name, one) for name, one in card.measured.items() if re.fullmatch(r"calibration\b.*(fpr|flagged)", name)]
+    return min(named, key=lambda pair: "window" in pair[0], default=None)
 
 
 def _count(card: WeightsCard, name: str) -> int | None:
