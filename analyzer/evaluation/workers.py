@@ -47,7 +47,8 @@ def make_tools(weights: Path | None, device: str, torch_threads: int = 0) -> Too
     """The serving code's own detector and scorer."""
     from analyzer.model.torch_scorer import make_torch_scorer  # noqa: PLC0415  # torch, where it is needed
 
-    config = AnalyzerConfig(torch_threads=torch_threads)
+    # one video at a time needs far fewer windows than a monitor, and there may be many processes
+    config = AnalyzerConfig(torch_threads=torch_threads, max_windows=64)
     return Tools(make_torch_scorer(weights, device, config), YuNetDetector(config))
 
 
@@ -61,8 +62,8 @@ def work_through(tasks: Sequence[Task[T]], make: MakeTools, jobs: int = 1) -> Ge
     """Do every task, yield its place and result as it is done.
 
     With one job everything happens in this process and in order. Raises what a task raises, after the tasks begun
-    have ended; `ScorerError` when a process dies, e.g. for want of memory. Closing it (`contextlib.closing`, for Ctrl-C)
-    waits for the tasks begun and leaves no process behind.
+    have ended; `ScorerError` when a process dies, e.g. for want of memory. Closing it (`contextlib.closing`, for
+    Ctrl-C) waits for the tasks begun and leaves no process behind.
     """
     if jobs <= 1:
         tools = make()
