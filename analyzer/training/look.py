@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -56,16 +57,17 @@ class Look:
         return np.asarray(np.clip(picture + self.grain * noise[..., None] + 0.5, 0, 255), np.uint8)
 
 
-def draw_look(rng: np.random.Generator, grey: bool, light: float = 110.0) -> Look:
-    """A look that most people would not notice on its own. `light`: mean level of the face, 0 to 255."""
+def draw_look(rng: np.random.Generator, grey: bool, light: Sequence[float] = (110.0, 110.0, 110.0)) -> Look:
+    """A look that most people would not notice on its own. `light`: mean level of the face's channels, 0 to 255."""
+    mean = np.asarray(light, np.float64)
     strength = rng.uniform(0.3, 1.0)
     contrast = 1 + strength * rng.uniform(-0.12, 0.12)
     offset = strength * rng.uniform(-16, 16)
     shift = np.full(3, offset) if grey else offset / 2 + strength * rng.uniform(-13, 13, 3)
     saturation = 1.0 if grey else 1 + strength * rng.uniform(-0.2, 0.2)
-    shift = shift * np.clip(light / 110, 0.3, 1.2)  # or a dark face gets a grey veil
+    shift = np.clip(shift, -0.13 * mean, 0.13 * mean)  # or a dark face gets a coloured veil
     mix = np.eye(3) * saturation + (1 - saturation) * _LUMA[None, :]
-    color = np.concatenate([mix * contrast, (shift + light * (1 - contrast))[:, None]], axis=1)
+    color = np.concatenate([mix * contrast, (shift + mean * (1 - contrast))[:, None]], axis=1)
     kind = rng.random()
     return Look(
         color=color,

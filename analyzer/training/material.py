@@ -17,7 +17,9 @@ from analyzer.training.synthesis import Donor
 
 Found = tuple[Row, Track]
 CANDIDATES: Final = 24
-"""So many faces are looked at for one that is turned like the target."""
+"""So many people are looked at for one whose head is turned like the target's."""
+UNLIKE: Final = 0.06
+"""Mean distance of the landmarks, in eye distances, from which on a face does not fit."""
 
 
 class Material:
@@ -63,19 +65,21 @@ class Material:
         return fake, self.pick_real(rng, 0.0 if is_clip(fake) else 1.0)
 
     def pick_donor(self, rng: np.random.Generator, marks: Sequence[Landmarks]) -> Donor | None:
-        """Somebody whose head is turned like the one with these landmarks; None where there is nobody else."""
+        """Somebody whose head is turned like the one with these landmarks, frame by frame; None where nobody's is."""
         pool = self.real_stills + self.real_clips if len(marks) < NUM_FRAMES else self.real_clips
-        wanted, best, least = _shape(marks[0]), None, np.inf
+        wanted = [_shape(mark) for mark in marks]
+        best, least = None, UNLIKE
         for _ in range(min(CANDIDATES, len(pool))):
             track = pool[int(rng.integers(len(pool)))]
-            start = int(rng.integers(max(1, len(track.jpegs) - len(marks) + 1)))
-            distance = float(np.abs(_shape(track.landmarks[start]) - wanted).mean())
+            shapes = np.stack([_shape(mark) for mark in track.landmarks])
+            # of a clip the frame that fits: expression and pose follow the target as a swapper's do
+            fits = [np.abs(shapes - one).mean(axis=1) for one in wanted]
+            distance = float(np.mean([fit.min() for fit in fits]))
             if 1e-3 < distance < least:  # 0 is the very same picture
-                best, least = (track, start), distance
+                best, least = (track, [int(fit.argmin()) for fit in fits]), distance
         if best is None:
             return None
-        track, start = best
-        indices = [min(start + i, len(track.jpegs) - 1) for i in range(len(marks))]
+        track, indices = best
         return Donor(track.frames(indices), track.marks(indices))
 
 

@@ -54,8 +54,8 @@ class Clip:
     """Frames."""
     grey: bool = False
     """Without colour: then it gets none."""
-    light: float = 110.0
-    """Mean level of the face, 0 to 255."""
+    light: tuple[float, float, float] = (110.0, 110.0, 110.0)
+    """Mean level of the face's channels, 0 to 255."""
     profile: bool = False
     """The head is turned so far that much of the aligned square is background."""
     donated: bool = False
@@ -74,7 +74,8 @@ def draw_plan(rng: np.random.Generator, family: str, clip: Clip, transform_targe
     offset = np.tile(base * strength, (count, 1))
     gain = np.ones(count)
     if family == "F4" or (pasted and rng.random() < 0.5):
-        _wobble(rng, ratio, offset, gain)
+        # in a partial fake the part's own ends are enough, or less than a part would be left
+        _wobble(rng, ratio, offset, gain, flashes=part is None)
     inner = None
     if family == "F2":
         inner = ar1(rng, count, 10, rho=rng.uniform(0, 0.95)).reshape(count, 5, 2) * rng.uniform(0.005, 0.014)
@@ -107,7 +108,9 @@ def _draw_shape(rng: np.random.Generator, family: str, clip: Clip) -> str:
         return "lower"
     if family == "F3":
         return str(rng.choice(["hull", "lower"]))
-    if clip.donated or clip.profile:  # a square would show the donor's hair, or the background beside a profile
+    if clip.donated:  # a square would show the donor's hair, and the inner face alone no swapper takes from another
+        return str(rng.choice(["ellipse", "hull"]))
+    if clip.profile:  # a square would show the background beside it
         return str(rng.choice(["ellipse", "hull", "inner"], p=[0.35, 0.4, 0.25]))
     share = [0.3, 0.3, 0.15, 0.25] if family == "F5" else [0.3, 0.4, 0.2, 0.1]
     return str(rng.choice(["ellipse", "hull", "inner", "square"], p=share))
@@ -127,14 +130,16 @@ def _wobble(
     ratio: npt.NDArray[np.float64],
     offset: npt.NDArray[np.float64],
     gain: npt.NDArray[np.float64],
+    *,
+    flashes: bool,
 ) -> None:
     """Make strength, place and brightness change from frame to frame, as unstable live swappers do."""
     count = len(ratio)
     wobble = ar1(rng, count, 6, rho=rng.uniform(0, 0.95))
-    ratio[:] = np.clip(ratio + 0.08 * wobble[:, 0], 0, 1)
+    ratio[:] = np.clip(ratio + 0.08 * wobble[:, 0], 0.2, 1)
     offset += wobble[:, 1:5] * (0.008, 0.008, 0.006, 0.006)
     gain += 0.02 * wobble[:, 5]
-    if count >= 8 and rng.random() < 0.6:
+    if flashes and count >= 8 and rng.random() < 0.6:
         start = int(rng.integers(1, count - 3))
         ratio[start : start + int(rng.integers(1, 4))] = 0  # the swap loses the face for a moment
 

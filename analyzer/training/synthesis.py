@@ -47,8 +47,8 @@ from analyzer.training.plan import Clip, Plan, draw_plan
 FAMILIES: Final = ("F1", "F2", "F3", "F4", "F5", "F6", "F7")
 STILL_FAMILIES: Final = ("F1", "F2", "F5", "F6")
 """Those that leave a trace in a single picture."""
-IN_PLACE: Final = ("F2", "F3")
-"""Those that change a face where it is: nobody else's can be pasted."""
+IN_PLACE: Final = ("F2", "F3", "F6")
+"""Those that change a face where it is: nobody else's is pasted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,8 @@ def make_pair(
 
     `frames`: RGB, all of one size; `landmarks`: YuNet's five points of the one face in each, in pixels of the frame.
     With `transform_target` (None: as the seed says) the look of the target, and so of the real partner, is changed
-    instead of the pasted face's. With a `donor` its face is pasted, turned to fit and matched in colour (all families
-    but F2 and F3, which change a face in place, and unless just one of the two is grey). Raises `ConfigError` for an
+    instead of the pasted face's. With a `donor` its face is pasted, turned to fit and matched in colour (not in
+    F2, F3 and F6, which change a face in place, nor if just one of the two is grey). Raises `ConfigError` for an
     unknown family or unequal lengths.
     """
     if family not in FAMILIES:
@@ -102,6 +102,8 @@ def make_pair(
         donor = None
     clip = Clip(len(frames), grey, _light(frames[0], marks[0]), is_profile(marks[0]), donor is not None)
     plan = draw_plan(rng, family, clip, transform_target)
+    if plan.family in IN_PLACE:  # an F7 that turned out to be one
+        donor = None
     places = [align(m, WIDE, TEMPLATE) for m in marks]
     real = [_target(plan, frame, index) for index, frame in enumerate(frames)]
     fake, masks = [f.copy() for f in real], [np.zeros(f.shape[:2], np.float32) for f in frames]
@@ -217,10 +219,11 @@ def _neighbours(
     return np.asarray(cv2.GaussianBlur(total, (0, 0), max(0.3, plan.soft * side)) + 0.5, np.uint8)
 
 
-def _light(picture: Pixels, marks: Landmarks) -> float:
-    """Mean level between the landmarks, 0 to 255."""
+def _light(picture: Pixels, marks: Landmarks) -> tuple[float, float, float]:
+    """Mean level of the channels between the landmarks, 0 to 255."""
     rows, columns = _between(picture, marks)
-    return float(picture[rows, columns].mean())
+    red, green, blue = picture[rows, columns].reshape(-1, 3).mean(axis=0).tolist()
+    return red, green, blue
 
 
 def _between(picture: Pixels, marks: Landmarks) -> tuple[slice, slice]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from analyzer.datatypes import Pixels
 
@@ -26,7 +27,8 @@ def through_codec(frames: Sequence[Pixels], codec: str, strength: int) -> list[P
     if codec == "h264":
         options = {"crf": str(strength), "preset": "veryfast", "tune": "zerolatency"}
         return _Video("libx264", "h264", options).round_trip(frames)
-    options = {"quality": "realtime", "cpu-used": "8", "qmin": str(strength), "qmax": str(strength + 5), "b": "2M"}
+    # below 0 the speed is fixed; above, the encoder chooses by its clock, and the same clip is not the same twice
+    options = {"quality": "realtime", "cpu-used": "-8", "qmin": str(strength), "qmax": str(strength + 5), "b": "2M"}
     return _Video("libvpx", "vp8", options).round_trip(frames)
 
 
@@ -49,14 +51,24 @@ class _Video:
         encoder.framerate, encoder.thread_count, encoder.options = Fraction(25), 1, self.options
         decoder = cast("VideoCodecContext", av.CodecContext.create(self.decoder, "r"))
         decoder.thread_count = 1
+        # kept for the clip: each new one would start a thread per core
+        there, back = VideoReformatter(), VideoReformatter()
+
+        def pictures(decoded: Sequence[av.VideoFrame]) -> list[Pixels]:
+            return [
+                np.asarray(back.reformat(frame, format="rgb24", threads=1).to_ndarray(), np.uint8) for frame in decoded
+            ]
+
         out: list[Pixels] = []
         for index, frame in enumerate([*frames, None]):
-            picture = None if frame is None else av.VideoFrame.from_ndarray(frame, format="rgb24")
-            if picture is not None:
+            picture = None
+            if frame is not None:
+                rgb = av.VideoFrame.from_ndarray(frame, format="rgb24")
+                picture = there.reformat(rgb, format="yuv420p", threads=1)
                 picture.pts = index
             for packet in encoder.encode(picture):
-                out += [np.asarray(f.to_ndarray(format="rgb24"), np.uint8) for f in decoder.decode(packet)]
-        out += [np.asarray(f.to_ndarray(format="rgb24"), np.uint8) for f in decoder.decode(None)]
+                out += pictures(decoder.decode(packet))
+        out += pictures(decoder.decode(None))
         # an encoder may drop a frame: the one before it stays on the screen
         while len(out) < len(frames):
             out.append(out[-1] if out else frames[len(out)])

@@ -45,7 +45,7 @@ def test_without_fakes_none_is_picked_and_without_reals_nothing_can_be_trained(f
 def test_a_donor_is_somebody_else_and_has_a_frame_for_each_frame(found: Found) -> None:
     reals = [one for one in found if not one[0].fake]
     row, track = reals[0]
-    stretched = replace(track, landmarks=track.landmarks * np.array([1.0, 1.1], np.float32))
+    stretched = replace(track, landmarks=track.landmarks * np.array([1.0, 1.05], np.float32))
     material = Material([(row, track), (row, stretched)])
     for seed in range(10):
         donor = material.pick_donor(np.random.default_rng(seed), track.marks([0, 1]))

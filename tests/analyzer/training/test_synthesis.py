@@ -110,7 +110,7 @@ def test_a_partial_fake_says_which_frames_it_changed(face: Pixels, landmarks: La
     for seed in range(12):
         pair = make_pair([face] * 16, [landmarks] * 16, seed, "F7")
         changed = [bool((real != fake).any()) for real, fake in zip(pair.real, pair.fake, strict=True)]
-        assert 1 <= sum(changed) <= 12
+        assert 4 <= sum(changed) <= 12
         assert all(said or not seen for said, seen in zip(pair.frame_fake, changed, strict=True))
         assert all(mask.any() == said for mask, said in zip(pair.masks, pair.frame_fake, strict=True))
 
@@ -121,11 +121,14 @@ def test_a_donor_is_pasted_where_the_face_is(family: str, face: Pixels, landmark
     marks = landmarks.copy()
     marks[:, 0] = face.shape[1] - 1 - marks[:, 0]
     donor = Donor([turned] * 16, [marks[[1, 0, 2, 4, 3]]] * 16)
-    own = make_pair([face] * 16, [landmarks] * 16, 3, family)
-    other = make_pair([face] * 16, [landmarks] * 16, 3, family, donor=donor)
-    assert (np.array(own.fake) != np.array(other.fake)).any() == (family not in IN_PLACE)
-    for real, fake, mask in zip(other.real, other.fake, other.masks, strict=True):
-        np.testing.assert_array_equal(real[mask == 0], fake[mask == 0])
+    differ = []
+    for seed in range(3, 8):
+        own = make_pair([face] * 16, [landmarks] * 16, seed, family)
+        other = make_pair([face] * 16, [landmarks] * 16, seed, family, donor=donor)
+        differ.append(bool((np.array(own.fake) != np.array(other.fake)).any()))
+        for real, fake, mask in zip(other.real, other.fake, other.masks, strict=True):
+            np.testing.assert_array_equal(real[mask == 0], fake[mask == 0])
+    assert any(differ) == (family not in IN_PLACE)
 
 
 def test_a_grey_clip_gets_no_coloured_donor(face: Pixels, landmarks: Landmarks) -> None:
