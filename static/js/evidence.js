@@ -3,9 +3,10 @@
 import { contain } from "./face-boxes.js";
 import { THRESHOLD, percent } from "./format.js";
 
-/** Stands wherever a map is shown. True of any weights; docs/explanation.md has the figures. */
+/** Stands wherever a map is shown. What it says of tests is measured in docs/explanation.md, and changes with it. */
 export const MAP_WORDS =
-  "Where the network looked: 7 × 7, coarse. It looks somewhere on every face. Not proof of where, or that, a face was changed.";
+  "Where the network looked: 7 × 7, coarse. In tests it found the changed part no better than always pointing at the middle. " +
+  "Not proof of where, or that, a face was changed.";
 
 /** Stands when a map is asked for and no score brings one. */
 export const NO_MAP_WORDS = "No map: there is no newest score that says where the network looked.";
