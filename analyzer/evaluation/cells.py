@@ -47,7 +47,8 @@ def _h264_rate(kbit_s: int, short_side: int) -> Make:
 def _vp8(kbit_s: int, short_side: int) -> Make:
     """As a browser sends over WebRTC."""
     rate = f"{kbit_s}k"
-    options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "b": rate, "maxrate": rate}
+    # below 0 the speed is fixed; above, the encoder chooses by its clock, and a busy machine gets another picture
+    options = {"deadline": "realtime", "cpu-used": "-8", "lag-in-frames": "0", "b": rate, "maxrate": rate}
     encoding = Encoding("libvpx", MappingProxyType({**options, "bufsize": rate}))
     return lambda known: Recipe(encoding, scale=_fit(known, short_side))
 

@@ -39,6 +39,16 @@ def test_every_cell_gives_a_video_that_the_serving_code_reads(
     assert cell.axis == "face" or height == shorter
 
 
+@pytest.mark.parametrize("key", ["vp8-300k", "300k-360p", "loss5", "dark2", "beauty1"])
+def test_a_video_is_delivered_the_same_way_each_time(key: str, clip: Path, known: Known, tmp_path: Path) -> None:
+    def pictures(folder: Path) -> list[bytes]:
+        folder.mkdir()
+        with VideoFile(redeliver(clip, cell_named(key).make(known), known, folder, 6.0)) as video:
+            return [one.video_frame.to_ndarray().tobytes() for one in video.frames()]
+
+    assert pictures(tmp_path / "once") == pictures(tmp_path / "again")
+
+
 @pytest.mark.parametrize("side", [128, 96, 64])
 def test_faces_arrive_as_wide_as_the_cell_says(side: int, clip: Path, known: Known, tmp_path: Path) -> None:
     arrived = redeliver(clip, cell_named(f"face{side}").make(known), known, tmp_path, 6.0)

@@ -11,6 +11,7 @@ import pytest
 
 from analyzer.errors import ConfigError, ScorerError
 from analyzer.evaluation.workers import Task, Tools, tools_for, work_through
+from analyzer.faces.detector import YuNetDetector
 from tests.fakes import FakeScorer, ScriptedDetector
 
 Answer = tuple[int, int, int]
@@ -89,3 +90,10 @@ def test_tools_for_other_processes_divide_the_cores() -> None:
     for jobs in (1, 2, 1000):
         make = pickle.loads(pickle.dumps(tools_for(Path("some.safetensors"), "cpu", jobs)))
         assert make.args == (Path("some.safetensors"), "cpu", max(1, cores // jobs))
+
+
+def test_tools_are_the_serving_codes_own() -> None:
+    tools = tools_for(None, "cpu", jobs=64)()
+    assert isinstance(tools.detector, YuNetDetector)
+    assert tools.scorer.info.device == "cpu"
+    tools.scorer.close()
