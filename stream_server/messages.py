@@ -1,5 +1,7 @@
 """The JSON of `/ws/live`, and the only file that knows it: one model per message type, and how each is made.
 
+Only a score's evidence stands elsewhere (evidence.py), for the answer about a video says it in the same words.
+
 Every message has `v` (the version of this vocabulary) and `type`. Times are Unix seconds, named `at` or `*_at`; the
 analyzer's monotonic seconds become Unix seconds here and nowhere else. docs/websocket.md describes the messages for
 people, docs/websocket.schema.json for programs; tests hold both to what is really sent.

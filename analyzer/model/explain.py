@@ -30,10 +30,12 @@ def opinions(
 
 
 def _evidence(row: Sequence[float]) -> Evidence | None:
+    if not all(map(math.isfinite, row)):
+        return None
     (logit, window_logit, a, b), row = row[:4], row[4:]
     when, frame_logits, cells = row[:NUM_FRAMES], row[NUM_FRAMES : 2 * NUM_FRAMES], row[2 * NUM_FRAMES :]
     mean = math.fsum(frame_logits) / NUM_FRAMES
-    evidence = Evidence(
+    return Evidence(
         where=tuple(tuple(cells[start : start + MAP_SIZE]) for start in range(0, MAP_SIZE**2, MAP_SIZE)),
         when=tuple(when),
         frame_logits=tuple(frame_logits),
@@ -42,4 +44,3 @@ def _evidence(row: Sequence[float]) -> Evidence | None:
         # a * window + b * frame + c of each frame, said so that the mean is the logit to the last digit
         counted=tuple(logit + b * (frame - mean) for frame in frame_logits),
     )
-    return evidence if evidence.sane else None

@@ -85,11 +85,11 @@ class TorchScorer:
                     self._bank.store(places, frames.features, frames.logit)
                     # a window that is due ends with a face of this push: its map need not be kept
                     maps = frames.attention[[place.due for place in places]]
-                    opinions = self._score(self._net, [crop.key for crop in due], maps)
+                    judged = self._score(self._net, [crop.key for crop in due], maps)
             except RuntimeError as error:
                 raise _failed(self._device, error) from error
             scored_at_s = self._clock()
-            scores = {crop.key: _score(crop, opinion, scored_at_s) for crop, opinion in zip(due, opinions, strict=True)}
+            scores = {crop.key: _score(crop, opinion, scored_at_s) for crop, opinion in zip(due, judged, strict=True)}
         return [
             WindowUpdate(crop.key, place.filled, scores.get(crop.key))
             for crop, place in zip(crops, places, strict=True)

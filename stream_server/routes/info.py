@@ -19,6 +19,7 @@ LIVE_SOURCES: Final = ("webrtc (WHIP)", "rtsp", "rtsps", "rtmp", "http", "https"
 WORDS: Final = {
     "REAL": "No sign of manipulation was found. That is not proof that there is none.",
     "DEEPFAKE": "The network sees signs of manipulation. It can be wrong; look at the evidence before you act.",
+    "evidence": "Where the network looked and which pictures counted. Attention is not proof of what was changed.",
     "not scored": "The face is not fit to be judged (too small, blurred, turned away ...): nothing is said about it.",
 }
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import re
 import signal
@@ -165,6 +166,12 @@ def test_score_prints_json_like_the_api(
     assert answer["model"]["name"] == "test"
     assert code == (Exit.FOUND if answer["prediction"]["is_deepfake"] else Exit.OK)
     assert len(answer["timeline"]) == answer["faces"][0]["windows"] > 0
+    peak = answer["faces"][0]["peak"]
+    assert [len(row) for row in peak["evidence"]["where"]] == [7] * 7
+    assert [len(peak["evidence"][name]) for name in ("when", "counted", "frame_logits")] == [16] * 3
+    mean = sum(peak["evidence"]["counted"]) / 16
+    assert 1 / (1 + math.exp(-mean)) == pytest.approx(peak["fake_probability"], abs=0.01)
+    assert peak["picture"] is None
 
 
 def test_score_prints_the_verdict_for_people(

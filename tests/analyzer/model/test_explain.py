@@ -63,5 +63,13 @@ def test_numbers_that_are_none_give_no_evidence_and_leave_the_other_windows_alon
     assert second.evidence.sane
 
 
+def test_infinities_of_both_signs_give_no_evidence_either() -> None:
+    frame_logits = torch.zeros(1, NUM_FRAMES)
+    frame_logits[0, :2] = torch.tensor([math.inf, -math.inf])
+    window = WindowOutput(torch.zeros(1), torch.full((1, NUM_FRAMES), 1 / NUM_FRAMES))
+    (opinion,) = opinions(torch.zeros(1), window, frame_logits, torch.zeros(1, 1, 7, 7), _calibration(1, 1, 0))
+    assert (opinion.logit, opinion.evidence) == (0.0, None)
+
+
 def test_no_window_gives_no_opinion() -> None:
     assert _opinions(_calibration(1, 1, 0), count=0) == []
