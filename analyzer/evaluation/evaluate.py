@@ -122,10 +122,11 @@ def run_evaluation(
             report = _with_sections(report, rows, judge, wanted, folder)
         except KeyboardInterrupt:
             if outputs.work is not None:
-                Console(stderr=True).print(f"{folder} keeps what was scored: the same command goes on from there")
+                told = f"{folder} keeps what was scored: the same command goes on from there"
+                Console(stderr=True).print(told, markup=False)
             raise
+        _write(report, outputs, work)  # first: whoever reads what is printed may hang up
         print_report(report, console)
-        _write(report, outputs, work)
     return report
 
 
@@ -189,17 +190,15 @@ def _not_measured(what: str, error: ConfigError) -> None:
     Console(stderr=True).print(f"{what}: not measured, {error}", markup=False)
 
 
-def score_all(
-    rows: Sequence[Row], judge: Judge, work: WorkFolder, *, title: str = "scoring"
-) -> tuple[list[Scored], list[Unscored]]:
+def score_all(rows: Sequence[Row], judge: Judge, work: WorkFolder) -> tuple[list[Scored], list[Unscored]]:
     """Judge every row, or take up what `work` knows of it. Raises what is true of every row: weights, scorer, disk."""
     scored: list[Scored] = []
     unscored: list[Unscored] = []
     known = 0
     screen = Console(stderr=True)
-    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=screen) as progress:
-        task = progress.add_task(title, total=len(rows))
+        task = progress.add_task("scoring", total=len(rows))
         for done, row in enumerate(rows):
 
             def tell(share: float, done: int = done) -> None:
@@ -216,7 +215,7 @@ def score_all(
                 unscored.append(outcome)
             progress.update(task, completed=done + 1)
     if known:
-        screen.print(f"{title}: {known} of {len(rows)} results were taken from an earlier run with the same settings")
+        screen.print(f"{known} of {len(rows)} results were taken from an earlier run with the same settings")
     return scored, unscored
 
 
@@ -257,7 +256,8 @@ def _judged(
         for kind, data in strips.items():
             work.keep_picture(str(key), kind, data)
         outcome = Scored(row, report.raw_score, report.timeline, key if strips else None)
-    if key is not None:
+    # other failures are found again in no time, and a file that could not be opened may be there next time
+    if key is not None and (isinstance(outcome, Scored) or outcome.abstained):
         work.add(outcome, key)
     return outcome
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 import math
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from analyzer.errors import ConfigError
+from analyzer.evaluation.kept import Kept
 from analyzer.report import Peak, TimelinePoint, VideoReport
 from analyzer.scorer import ScorerInfo
 from analyzer.training.manifest import Row
@@ -89,21 +88,9 @@ class WorkFolder:
         self._folder, self._settings = folder, settings
         try:
             (folder / "strips").mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
-                pass
-            text = (folder / RESULTS).read_text(encoding="utf-8", errors="replace") if self._path.exists() else ""
         except OSError as error:
             raise ConfigError(f"{folder}: cannot keep results there: {error.strerror or error}") from error
-        self._known: dict[str, Mapping[str, object]] = {}
-        for line in text.splitlines():
-            entry = _entry(line)
-            if entry is not None:
-                self._known[str(entry["key"])] = entry
-        self._torn = bool(text) and not text.endswith("\n")
-
-    @property
-    def _path(self) -> Path:
-        return self._folder / RESULTS
+        self._kept = Kept(folder / RESULTS)
 
     def key(self, row: Row) -> str:
         """Of a file as it is now. Raises `OSError` when it is not there."""
@@ -114,27 +101,20 @@ class WorkFolder:
 
     def find(self, row: Row, key: str) -> Outcome | None:
         """What became of this file under the same settings, if it is known."""
-        entry = self._known.get(key)
+        entry = self._kept.find(key)
         return None if entry is None else _outcome(row, key, entry)
 
     def add(self, outcome: Outcome, key: str) -> None:
-        """Keep what became of a file; it is on the disk when this returns. Raises `ConfigError` on a full disk."""
-        entry: dict[str, object] = {"key": key, "file": outcome.row.file}
-        if isinstance(outcome, Scored):
-            entry |= {"score": outcome.fake_probability, "strip": outcome.strip is not None}
-            entry["timeline"] = [
-                [p.face_id, p.start_s, p.end_s, p.fake_probability, p.logit, p.window_logit, p.frame_logit]
-                for p in outcome.timeline
-            ]
-        else:
-            entry |= {"failure": outcome.code, "message": outcome.message}
-        try:
-            with self._path.open("a", encoding="utf-8", errors="replace") as file:
-                file.write(("\n" if self._torn else "") + json.dumps(entry) + "\n")
-        except OSError as error:
-            raise ConfigError(f"{self._path}: cannot keep results there: {error.strerror or error}") from error
-        self._torn = False
-        self._known[key] = entry
+        """Keep what became of a file. Raises `ConfigError` on a full disk."""
+        if isinstance(outcome, Unscored):
+            self._kept.add(key, {"file": outcome.file, "failure": outcome.code, "message": outcome.message})
+            return
+        timeline = [
+            [p.face_id, p.start_s, p.end_s, p.fake_probability, p.logit, p.window_logit, p.frame_logit]
+            for p in outcome.timeline
+        ]
+        entry = {"file": outcome.row.file, "score": outcome.fake_probability, "timeline": timeline}
+        self._kept.add(key, entry | {"strip": outcome.strip is not None})
 
     def keep_picture(self, key: str, kind: str, data: bytes) -> None:
         """Keep one JPEG of a file's most suspicious window."""
@@ -150,14 +130,6 @@ class WorkFolder:
 
     def _picture_path(self, key: str, kind: str) -> Path:
         return self._folder / "strips" / f"{key}.{kind}.jpg"
-
-
-def _entry(line: str) -> Mapping[str, object] | None:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) and isinstance(value.get("key"), str) else None
 
 
 def _outcome(row: Row, key: str, entry: Mapping[str, object]) -> Outcome | None:

@@ -25,6 +25,8 @@ class Provenance:
     seeds: tuple[int, ...] = ()
     command: str = ""
     """What made the weights."""
+    left_out: tuple[str, ...] = ()
+    """Pseudo-fake families that these weights were not trained on, as that command says."""
     threshold_from: str | None = None
     threshold_n: int | None = None
     """Real units that the threshold was set by."""
@@ -47,6 +49,7 @@ def provenance(info: ScorerInfo, card: WeightsCard | None) -> Provenance:
         train_identities=_count(card, "train.identities"),
         seeds=card.seeds,
         command=card.command,
+        left_out=tuple(re.findall(r"--leave-out (F\d)\b", card.command)),
         threshold_from=None if point is None else point[0],
         threshold_n=None if point is None else point[1].n,
         limits=card.limits,

@@ -11,8 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from analyzer.evaluation import wording
-from analyzer.evaluation.pseudo_rows import PSEUDO_ROWS
-from analyzer.evaluation.quality import TableRow
+from analyzer.evaluation.pseudo_rows import PSEUDO_ROWS, row_name
 from analyzer.evaluation.report import EvaluationReport
 from analyzer.evaluation.sections import PseudoRow
 
@@ -45,30 +44,28 @@ def print_report(report: EvaluationReport, console: Console) -> None:
 
 
 def pseudo_rows(report: EvaluationReport) -> list[list[str]]:
-    """The pseudo-fake rows, measured or not."""
+    """The pseudo-fake rows, measured or not; the card tells which family the weights have never seen."""
     found: dict[str, PseudoRow] = {row.name: row for row in report.pseudo}
-    names = [*PSEUDO_ROWS, *(name for name in found if name not in PSEUDO_ROWS)]
-    return [wording.pseudo_cells(found[name]) if name in found else wording.quality_cells(name, None) for name in names]
+    unseen = tuple(row_name(family) for family in report.provenance.left_out)
+    rows = []
+    for name in [*PSEUDO_ROWS, *(name for name in found if name not in PSEUDO_ROWS)]:
+        cells = wording.pseudo_cells(found[name]) if name in found else wording.quality_cells(name, None)
+        rows.append([f"{name} (left out of training)" if name.startswith(unseen) else name, *cells[1:]])
+    return rows
 
 
 def quality_sections(report: EvaluationReport) -> list[tuple[str, list[list[str]]]]:
     """Section A in its parts: title, rows of cells."""
-
-    def rows(chosen: Sequence[TableRow], *, paths: bool = False) -> list[list[str]]:
-        return [
-            wording.quality_cells(
-                row.name, row.quality, pooled=row is report.rows[-1], ranks_only=paths and row.name.endswith(" only")
-            )
-            for row in chosen
-        ]
-
     return [
         ("pseudo-fakes, windows", pseudo_rows(report)),
-        ("real fakes, files", rows(report.rows)),
+        (
+            "real fakes, files",
+            [wording.quality_cells(row.name, row.quality, pooled=row is report.rows[-1]) for row in report.rows],
+        ),
         ("by method", [wording.quality_cells(name, one) for name, one in report.methods.items()]),
         ("by family as the manifest has it", [wording.quality_cells(n, one) for n, one in report.families.items()]),
         ("real files alone", [wording.quality_cells(n, one, pooled=True) for n, one in report.reals.items()]),
-        ("baselines, all files", rows(report.baselines, paths=True)),
+        ("baselines, all files", [wording.baseline_cells(row.name, row.quality) for row in report.baselines]),
     ]
 
 

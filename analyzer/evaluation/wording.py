@@ -60,7 +60,7 @@ def of(count: int, total: int, figure: Estimate) -> str:
     return f"{count}/{total} {100 * count / total:.0f}%{inside}"
 
 
-def quality_cells(name: str, quality: Quality | None, *, pooled: bool = False, ranks_only: bool = False) -> list[str]:
+def quality_cells(name: str, quality: Quality | None, *, pooled: bool = False) -> list[str]:
     """One row of section A, in the order of `QUALITY_HEAD`."""
     if quality is None:
         return [name] + [NOT_MEASURED] * (len(QUALITY_HEAD) - 1)
@@ -83,9 +83,16 @@ def quality_cells(name: str, quality: Quality | None, *, pooled: bool = False, r
         single(found.eer),
         single(found.average_precision),
         single(found.tpr_at_1),
-        *([NOT_MEASURED] * 4 if ranks_only else at_threshold),
+        *at_threshold,
         percent(quality.abstention(everything=pooled)),
     ]
+
+
+def baseline_cells(name: str, quality: Quality | None) -> list[str]:
+    """A baseline under the same heads: one path alone has no threshold and no probability, and none abstains."""
+    cells = quality_cells(name, quality)
+    shown = len(cells) - (5 if name.endswith(" only") else 1)
+    return cells[:shown] + [NOT_MEASURED] * (len(cells) - shown)
 
 
 def pseudo_cells(row: PseudoRow) -> list[str]:
@@ -193,12 +200,14 @@ def _signed_ends(ends: Interval | None) -> str:
 def steadiness_line(report: EvaluationReport) -> str:
     """Section B in one figure."""
     one = report.steadiness
+    seconds = next((cell.seconds for cell in report.robustness if cell.seconds is not None), None)
+    start = "" if seconds is None else f"the first {seconds:g} s of each file; "
     if one is None or one.kept is None:
-        return f"verdict the same untouched and through every one of six re-deliveries: {NOT_MEASURED}"
+        return f"{start}verdict the same untouched and through every one of six re-deliveries: {NOT_MEASURED}"
     ends = "" if one.kept_ci is None else f" [{100 * one.kept_ci[0]:.0f}-{100 * one.kept_ci[1]:.0f}]"
     return (
-        f"verdict the same untouched and through every one of {', '.join(one.cells)}: {100 * one.kept:.0f}%{ends} of "
-        f"{one.n} files ({one.not_scored} were not scored in each)"
+        f"{start}verdict the same untouched and through every one of {', '.join(one.cells)}: "
+        f"{100 * one.kept:.0f}%{ends} of {one.n} files ({one.not_scored} were not scored in each)"
     )
 
 

@@ -17,7 +17,9 @@ GREY = tuple(np.full((FACE_SIZE, FACE_SIZE, 3), 100, np.uint8) for _ in range(16
 
 
 def decoded(data: bytes) -> Pixels:
-    return np.asarray(cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), 1), cv2.COLOR_BGR2RGB), np.uint8)
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def test_sixteen_faces_stand_in_order_with_bars_that_rise_with_suspicion() -> None:
