@@ -52,7 +52,6 @@ BATCH: Final = 8
 DRAWS: Final = 2000
 ALL: Final = "all"
 TARGETS: Final = ("seam", "mask")
-PLAYERS: Final = ("network", "own_real", "random", "centre", "best_fixed", "chance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,19 +265,3 @@ def run_pointing(
         )
     note = f"{len(unusable)} of {len(reals)} real videos without 16 usable faces were left out" if unusable else ""
     return replace(figures, note=note)
-
-
-def pointing_lines(figures: PointingFigures) -> list[str]:
-    """The figures as a table of text: shares in per cent, 95 % intervals over tracks."""
-    heads = ["target", "family", "faces", *PLAYERS, "lead over random", "lead over own real"]
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    for row in figures.rows:
-        shares = [getattr(row, player) for player in PLAYERS]
-        cells = [row.target, row.name, str(row.n_faces), *(_percent(share) for share in shares)]
-        lines.append("| " + " | ".join([*cells, _percent(row.lead), _percent(row.lead_own)]) + " |")
-    return lines
-
-
-def _percent(share: Share) -> str:
-    text = f"{100 * share.value:.0f}"
-    return text if share.ci is None else f"{text} [{100 * share.ci[0]:.0f}, {100 * share.ci[1]:.0f}]"
