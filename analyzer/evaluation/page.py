@@ -182,7 +182,7 @@ def _pairs(name: str, title: str, pairs: Sequence[tuple[str, str]], note: str) -
 def _failures(report: EvaluationReport, picture: Picture) -> str:
     rows = [[one.file, "fake" if one.row.fake else "real", one.reason] for one in report.failures]
     listed = _table(("file", "kind", "why"), [("", rows)], "Files without a score", words=True) if rows else ""
-    parts = [f'<section id="failures"><h2>E Failures</h2><h3>{len(rows)} files were not scored</h3>']
+    parts = [f'<section id="failures"><h2>E Failures</h2><h3>Not scored: {len(rows)}</h3>']
     parts.append(
         f"<details{' open' if len(rows) <= WORST else ''}><summary>Which, and why</summary>{listed}</details>"
         if rows

@@ -117,7 +117,7 @@ def roc(report: EvaluationReport) -> Plot | None:
             axes.plot(fpr, tpr, color=color, linewidth=2.2 if index == 0 else 1.2, label=label)
         _operating_point(axes, report.video, theme)
         axes.set(xlabel="real files called fake", ylabel="fakes found", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-        axes.set_aspect("equal")
+        axes.set_box_aspect(1)
         figure.legend(loc="outside lower center", ncols=1)
 
     says = f"ROC curves; AUC of all files {short(report.video.auc)}{interval(report.video.auc_ci)}"

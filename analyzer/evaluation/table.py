@@ -101,7 +101,7 @@ def _pairs(title: str, pairs: Sequence[tuple[str, str]], console: Console) -> No
 
 def _failures(report: EvaluationReport, console: Console) -> None:
     console.print("E FAILURES", style="italic")
-    console.print(f"{len(report.failures)} files were not scored" + (":" if report.failures else ""))
+    console.print(f"not scored: {len(report.failures)}")
     for failure in report.failures[:SHOWN]:
         console.print(f"  {wording.printable(failure.file)}: {wording.printable(failure.reason)}", markup=False)
     if len(report.failures) > SHOWN:

@@ -159,7 +159,7 @@ def reading_notes(report: EvaluationReport) -> list[str]:
             f"ECE has {ECE_BINS} bins of equal width. So few files have {short(video.ece_floor)} by chance alone, were "
             "the scores perfectly true (pooled)."
         )
-    notes.append("abstain: files in which no face was fit to be judged; of the row's fakes, in `pooled` of all files.")
+    notes.append("abstain: files in which no face was fit to be judged; of the row's fakes, in pooled of all files.")
     return notes
 
 

@@ -78,7 +78,7 @@ def test_rows_that_cannot_be_scored_are_named_and_not_fatal(manifest: Path) -> N
     assert [failure.code for failure in report.failures] == ["not_a_video", "bad_media", "no_faces", "bad_media"]
     assert report.video.n_real == 0
     assert report.video.abstained == 1
-    assert "4 files were not scored" in text.getvalue()
+    assert "not scored: 4" in text.getvalue()
 
 
 def test_without_trained_weights_nothing_is_evaluated(manifest: Path) -> None:

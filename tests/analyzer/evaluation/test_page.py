@@ -138,7 +138,7 @@ def test_a_report_of_nothing_is_a_page_too() -> None:
     report = summarise([], [], judge=a_judge(), manifest="m")
     found = Tags(make_page(report, lambda key, kind: None))
     assert found.open == []
-    assert "0 files were not scored" in found.words
+    assert "Not scored: 0" in found.words
 
 
 def test_the_same_report_is_the_same_file_to_the_byte() -> None:
