@@ -16,8 +16,8 @@ def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
     manifest: Annotated[
         Path,
         typer.Argument(
-            help="Tab-separated list with a header: `file` (relative to the list), `kind` (real or fake), `method`; "
-            "optionally `split`, `family`, `group`.",
+            help="A folder with real/ and fake/METHOD/, or a tab-separated list with a header: `file` (relative to the "
+            "list), `kind` (real or fake), `method`; optionally `split`, `family`, `group`, `paired_real`.",
             show_default=False,
         ),
     ],
@@ -50,6 +50,18 @@ def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
     ] = None,
     resume: Annotated[bool, typer.Option(help="Go on from a checkpoint in --output.")] = True,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    preview: Annotated[
+        Path | None, typer.Option(help="Only draw contact sheets of what would be learned from into this folder.")
+    ] = None,
+    calibrate_only: Annotated[
+        bool, typer.Option("--calibrate-only", help="Stage C alone, on the weights given by --start.")
+    ] = False,
+    target_fpr: Annotated[
+        float, typer.Option(help="Of real windows, so many may be flagged at 0.5.", rich_help_panel=_MORE)
+    ] = 0.01,
+    target_clip_fpr: Annotated[
+        float, typer.Option(help="Of real clips, so many; the stricter decides.", rich_help_panel=_MORE)
+    ] = 0.05,
     real_fakes: Annotated[
         float, typer.Option(min=0, max=1, help="Share of samples with a fake of yours.", rich_help_panel=_MORE)
     ] = 0.3,
@@ -74,6 +86,7 @@ def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads of the network.", rich_help_panel=_MORE)
     ] = None,
+    join: Annotated[bool, typer.Option(help="Put files that look alike into one part.", rich_help_panel=_MORE)] = True,
     window_share: Annotated[
         float, typer.Option(min=0, max=0.9, help="Of the groups, kept for stage B.", rich_help_panel=_MORE)
     ] = 0.25,
@@ -87,17 +100,30 @@ def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
     """
     if not _NAME.fullmatch(name):
         raise typer.BadParameter("expected letters, digits, `.`, `_` or `-`", param_hint="--name")
-    from analyzer.training.manifest import read_places  # noqa: PLC0415  # `--help` must not wait for torch
+    if calibrate_only and start is None:
+        raise typer.BadParameter("expected weights to calibrate (--start)", param_hint="--calibrate-only")
+    from analyzer.training.calibrate import Rule  # noqa: PLC0415  # `--help` must not wait for torch
+    from analyzer.training.manifest import read_places  # noqa: PLC0415
     from analyzer.training.options import TrainOptions  # noqa: PLC0415
+    from analyzer.training.parts import gather  # noqa: PLC0415
+    from analyzer.training.preview import write_sheets  # noqa: PLC0415
     from analyzer.training.samples import Mixture  # noqa: PLC0415
     from analyzer.training.train import run_training  # noqa: PLC0415
 
     options = TrainOptions(
         manifest=manifest, output=output, init=init, init_stages=tuple(range(init_stages)), start=start,
-        minutes=minutes, steps=steps, stages=stages.upper(), seed=seed, split=split, name=name, cache=cache,
+        minutes=minutes, steps=steps, stages="C" if calibrate_only else stages.upper(),
+        seed=seed, split=split, name=name, cache=cache,
         placed=read_places(place) if place is not None else {}, resume=resume, device=device,
         mixture=Mixture(real_fakes=real_fakes).without(leave_out or ()), freeze=freeze, size=size,
         precision=precision, rate_backbone=rate_backbone, rate_head=rate_head, batch=batch, workers=workers,
-        threads=threads, window_share=window_share, measure_every=measure_every,
+        rule=Rule(target_fpr, target_clip_fpr), threads=threads, join=join,
+        window_share=window_share, measure_every=measure_every,
     )  # fmt: skip
-    typer.echo(f"{run_training(options)}")
+    if preview is None:
+        typer.echo(f"{run_training(options)}")
+        return
+    options.check()
+    found = gather(options, lambda _: None)["train"]
+    *_, page = write_sheets(found, preview, seed=seed)
+    typer.echo(f"{page}")

@@ -1,187 +1,95 @@
-"""Files -> tracked faces, cut out once and kept on disk.
-
-Detector, tracker and box are those of the live monitor. What is kept is cut looser than what the network sees
-(`LOOSE` times the serving crop), so that faces are pasted with their surroundings in view, and so that the crop can be
-moved as a tracker moves it. Nothing is ever scaled up here.
-"""
+"""Cut-out faces on disk: made once by worker processes, taken up again where that was stopped, read when needed."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
+import multiprocessing
+import signal
+import struct
 import zipfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, overload
 
-import av
 import cv2
 import numpy as np
-import numpy.typing as npt
-from rich.progress import track as progress_bar
+from rich.progress import track
 
-from analyzer.config import NUM_FRAMES, AnalyzerConfig
-from analyzer.datatypes import Box, Detection, Pixels
-from analyzer.errors import DeepfakeMonitorError, MediaError, NoFacesError, NotAVideoError
+from analyzer.errors import DeepfakeMonitorError, MediaError
 from analyzer.faces.detector import FaceDetector, YuNetDetector
-from analyzer.faces.tracker import Tracker
-from analyzer.training.geometry import Landmarks
+from analyzer.training.cutting import LOOSE, MAX_SIDE, Track, cut_loose, cut_track
 from analyzer.training.manifest import Failure, Row
 
-LOOSE: Final = 1.4
-"""Side of what is kept over the side of the serving crop."""
-MAX_SIDE: Final = 320
-"""Kept faces are scaled down to this; 1/LOOSE of it is just above the network's 224 pixels."""
-MIN_FACE_PX: Final = 72
-"""Smaller faces teach what scaling up looks like, and nothing else."""
-DENSE: Final = 24
-"""So many faces are kept at the clip's own rate (elapsed times down to 33 ms), ..."""
-SPARSE_S: Final = 0.16
-"""... then one every so often, in seconds (the live rate is 6 per second), ..."""
-MAX_FRAMES: Final = 60
-"""... until there are so many."""
-JPEG_QUALITY: Final = 92
+__all__ = ["LOOSE", "MAX_SIDE", "Track", "TrackCache", "cut_loose", "cut_track", "load_track", "save_track"]
+
+LOCAL_HEADER: Final = struct.Struct("<26xHH")
+"""Of a zip entry: its end says how long the name and the extra field are that follow it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
-    """One face of one file, as it was kept."""
+class StoredJpegs(Sequence[bytes]):
+    """The pictures of a track file, each read when asked for: ten thousand clips do not fit into memory."""
 
-    jpegs: tuple[bytes, ...]
-    """Loose crops, square, all of one size per file."""
-    landmarks: npt.NDArray[np.float32]
-    """(frames, 5, 2), pixels of the loose crop."""
-    at_s: npt.NDArray[np.float64]
-    """Seconds in the file, rising."""
-    side: int
-    """Height and width of the loose crops; the serving crop is the middle `side / LOOSE`."""
+    path: Path
+    entries: tuple[tuple[int, int], ...]
+    """Where an entry's header is in the file, and how many bytes its picture has."""
 
-    def frames(self, indices: Sequence[int]) -> list[Pixels]:
-        """Decode some of the crops, RGB."""
-        return [_decode(self.jpegs[i]) for i in indices]
+    def __len__(self) -> int:
+        return len(self.entries)
 
-    def marks(self, indices: Sequence[int]) -> list[Landmarks]:
-        return [self.landmarks[i] for i in indices]
-
-
-def _decode(jpeg: bytes) -> Pixels:
-    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise MediaError("a kept face cannot be decoded; delete the cache folder and build it again")
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """One face of one frame, cut loose."""
-
-    at_s: float
-    square: Pixels
-    landmarks: npt.NDArray[np.float64]
-    """(5, 2) in fractions of the square's side."""
-    natural: int
-    """Side of the square in pixels of the full frame."""
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
+        if isinstance(index, slice):
+            return StoredJpegs(self.path, self.entries[index])
+        header, size = self.entries[index]
+        try:
+            with self.path.open("rb") as file:
+                file.seek(header)
+                name, extra = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
+                file.seek(name + extra, io.SEEK_CUR)
+                return file.read(size)
+        except (OSError, struct.error) as error:
+            raise MediaError(f"{self.path}: cannot be read any more ({error})") from error
 
 
-def cut_loose(rgb: Pixels, detection: Detection, smoothed: Box, scale: float, at_s: float) -> _Kept:
-    """A square of `scale` times the smoothed box, at most `MAX_SIDE` wide, its border repeated."""
-    length = max(2, round(smoothed.longer_side * scale))
-    center_x, center_y = smoothed.center
-    x0, y0 = round(center_x - length / 2), round(center_y - length / 2)
-    pads = (max(0, -y0), max(0, y0 + length - rgb.shape[0]), max(0, -x0), max(0, x0 + length - rgb.shape[1]))
-    inner = rgb[max(0, y0) : max(0, y0 + length), max(0, x0) : max(0, x0 + length)]
-    square = cv2.copyMakeBorder(inner, *pads, cv2.BORDER_REPLICATE)
-    if length > MAX_SIDE:
-        square = cv2.resize(square, (MAX_SIDE, MAX_SIDE), interpolation=cv2.INTER_AREA)
-    landmarks = (np.array(detection.landmarks) - (x0, y0)) / length
-    return _Kept(at_s, np.asarray(square, np.uint8), landmarks, length)
-
-
-def read_pictures(row: Row) -> Iterator[tuple[float, Pixels]]:
-    """The pictures of a file with their time in seconds: one for a still, every frame for a video. `NotAVideoError`."""
-    if row.is_picture:
-        picture = cv2.imread(str(row.path), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise NotAVideoError(f"{row.file}: expected a picture, cannot decode it")
-        yield 0.0, np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
-        return
-    try:
-        with av.open(str(row.path)) as container:
-            if not container.streams.video:
-                raise NotAVideoError(f"{row.file}: no video stream")
-            stream = container.streams.video[0]
-            rate = float(stream.average_rate or 25)
-            for index, frame in enumerate(container.decode(stream)):
-                at_s = frame.time if frame.time is not None else index / rate
-                yield at_s, np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-    except (av.FFmpegError, OSError) as error:
-        raise NotAVideoError(f"{row.file}: cannot be read as a video: {error}") from error
-
-
-def cut_track(row: Row, detector: FaceDetector, config: AnalyzerConfig | None = None) -> Track:
-    """Follow the faces of a file and keep the longest track. `NotAVideoError`, `NoFacesError`."""
-    config = config or AnalyzerConfig()
-    tracker = Tracker(max_gap_s=config.max_gap_s, max_faces=config.max_faces)
-    kept: dict[int, list[_Kept]] = {}
-    longest: list[_Kept] = []
-    for at_s, rgb in read_pictures(row):
-        if len(longest) >= MAX_FRAMES:
-            break
-        if len(longest) >= DENSE and at_s - longest[-1].at_s < SPARSE_S / 2:
-            continue  # well before the next one wanted: the tracker can do without
-        for face in tracker.update(detector.detect(rgb), at_s, (rgb.shape[1], rgb.shape[0])):
-            faces = kept.setdefault(face.face_id, [])
-            wait = SPARSE_S if len(faces) >= DENSE else 0.001
-            if face.detection.box.longer_side >= MIN_FACE_PX and (not faces or at_s - faces[-1].at_s >= wait):
-                faces.append(cut_loose(rgb, face.detection, face.smoothed, config.crop_scale * LOOSE, at_s))
-                longest = max(longest, faces, key=len)
-    if not longest or (len(longest) < NUM_FRAMES and not row.is_picture):
-        raise NoFacesError(f"{row.file}: the longest track has {len(longest)} faces of {MIN_FACE_PX} px or more")
-    return _pack(longest)
-
-
-def _pack(faces: Sequence[_Kept]) -> Track:
-    # One size for the whole track, and a small one, so that hardly any face is scaled up.
-    side = min(MAX_SIDE, int(np.percentile([face.natural for face in faces], 20))) // 2 * 2
-    jpegs = []
-    for face in faces:
-        bgr = cv2.cvtColor(face.square, cv2.COLOR_RGB2BGR)
-        if len(bgr) != side:
-            bgr = cv2.resize(bgr, (side, side), interpolation=cv2.INTER_AREA if len(bgr) > side else cv2.INTER_LINEAR)
-        done, buffer = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-        if not done:
-            raise MediaError("a face cannot be encoded as JPEG")
-        jpegs.append(buffer.tobytes())
-    landmarks = np.array([face.landmarks for face in faces], np.float32) * np.float32(side)
-    return Track(tuple(jpegs), landmarks, np.array([face.at_s for face in faces]), side)
-
-
-def save_track(path: Path, track: Track) -> None:
+def save_track(path: Path, saved: Track) -> None:
     """Write a track as one uncompressed zip; a file is complete or not there."""
     buffer = io.BytesIO()
-    np.savez(buffer, landmarks=track.landmarks, at_s=track.at_s, side=track.side)
+    np.savez(buffer, landmarks=saved.landmarks, at_s=saved.at_s, side=saved.side)
     part = path.with_suffix(".part")
     with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr("track.npz", buffer.getvalue())
-        for index, jpeg in enumerate(track.jpegs):
+        for index, jpeg in enumerate(saved.jpegs):
             archive.writestr(f"{index:04d}.jpg", jpeg)
     part.replace(path)
 
 
 def load_track(path: Path) -> Track:
-    """Read what `save_track` wrote. `MediaError` when it is damaged."""
+    """Read what `save_track` wrote, pictures excepted. `MediaError` when it is damaged."""
     try:
         with zipfile.ZipFile(path) as archive, np.load(io.BytesIO(archive.read("track.npz"))) as arrays:
-            names = sorted(name for name in archive.namelist() if name.endswith(".jpg"))
-            jpegs = tuple(archive.read(name) for name in names)
+            infos = sorted(
+                (info for info in archive.infolist() if info.filename.endswith(".jpg")), key=lambda info: info.filename
+            )
+            jpegs = StoredJpegs(path, tuple((info.header_offset, info.file_size) for info in infos))
             return Track(jpegs, arrays["landmarks"], arrays["at_s"], int(arrays["side"]))
     except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
         raise MediaError(f"{path}: damaged; delete it and build the cache again ({error})") from error
 
 
 class TrackCache:
-    """A folder with one file per manifest row; built once, taken up again where it was stopped."""
+    """A folder with one file per manifest row; built once, taken up again where it was stopped.
+
+    A row is known by its `file`: delete the folder when files change, and give each set of files a folder of its own.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -190,19 +98,100 @@ class TrackCache:
     def path_of(self, row: Row) -> Path:
         return self.folder / f"{hashlib.sha256(row.file.encode()).hexdigest()[:20]}.track"
 
-    def build(self, rows: Sequence[Row], *, detector: FaceDetector | None = None, quiet: bool = False) -> list[Failure]:
-        """Cut out what is missing; returns the rows without a usable face and why."""
-        failures = []
-        for row in progress_bar(rows, description="cutting out faces", disable=quiet):
-            if self.path_of(row).exists():
-                continue
-            detector = detector or YuNetDetector()  # only when there is work for it
-            try:
-                save_track(self.path_of(row), cut_track(row, detector))
-            except DeepfakeMonitorError as error:
-                failures.append(Failure(row.file, str(error)))
-        return failures
+    def build(
+        self, rows: Sequence[Row], *, detector: FaceDetector | None = None, workers: int = 0, quiet: bool = False
+    ) -> list[Failure]:
+        """Cut out what is missing; returns the rows without a usable face and why.
+
+        With `workers` in so many processes, otherwise in this one, with `detector` if given. Such rows are remembered:
+        they are not tried again until their file changes. Ctrl-C leaves what is done.
+        """
+        reasons = {row.file: self._known_failure(row) for row in rows}
+        missing = [row for row in rows if reasons[row.file] is None and not self.path_of(row).exists()]
+        made = self._in_processes(missing, workers) if workers and len(missing) > 1 else self._here(missing, detector)
+        for row, reason in track(made, "cutting out faces", total=len(missing), disable=quiet or not missing):
+            reasons[row.file] = reason
+            if reason is not None:
+                self._remember(row, reason)
+        found = {row.file: reasons[row.file] for row in rows}
+        return [Failure(file, reason) for file, reason in found.items() if reason is not None]
 
     def load(self, rows: Sequence[Row]) -> list[tuple[Row, Track]]:
         """The tracks of those rows that have one."""
         return [(row, load_track(self.path_of(row))) for row in rows if self.path_of(row).exists()]
+
+    def _here(self, rows: Sequence[Row], detector: FaceDetector | None) -> Iterator[tuple[Row, str | None]]:
+        for row in rows:
+            detector = detector or YuNetDetector()  # only when there is work for it
+            yield row, _cut(row, self.path_of(row), detector)
+
+    def _in_processes(self, rows: Sequence[Row], workers: int) -> Iterator[tuple[Row, str | None]]:
+        """Like `_here`; a file that ends its process is found by going on one by one, and passed over."""
+        waiting = list(rows)
+        while waiting:
+            done: set[str] = set()
+            # a new interpreter each, for OpenCV's and FFmpeg's threads do not survive a fork
+            context = multiprocessing.get_context("spawn")
+            pool = ProcessPoolExecutor(min(workers, len(waiting)), mp_context=context, initializer=_prepare)
+            try:
+                futures: dict[Future[str | None], Row] = {
+                    pool.submit(_cut_in_process, row, self.path_of(row)): row for row in waiting
+                }
+                for future in as_completed(futures):
+                    reason, row = future.result(), futures[future]
+                    done.add(row.file)
+                    yield row, reason
+            except BrokenProcessPool:
+                waiting = [row for row in waiting if row.file not in done]
+                if workers == 1:
+                    yield waiting.pop(0), "reading it ended the process (a crash of a decoder, or too little memory)"
+                workers = 1
+            else:
+                return
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _memo(self, row: Row) -> Path:
+        return self.path_of(row).with_suffix(".failed")
+
+    def _remember(self, row: Row, reason: str) -> None:
+        self._memo(row).write_text(json.dumps({"reason": reason, "state": _state(row.path)}), encoding="utf-8")
+
+    def _known_failure(self, row: Row) -> str | None:
+        try:
+            memo = json.loads(self._memo(row).read_text(encoding="utf-8"))
+            return str(memo["reason"]) if memo["state"] == _state(row.path) else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+
+def _state(path: Path) -> list[int] | None:
+    """Size and time of a file: what changes when it is replaced."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return [found.st_size, found.st_mtime_ns]
+
+
+def _cut(row: Row, path: Path, detector: FaceDetector) -> str | None:
+    """Cut out and keep; None, or why there is nothing to keep."""
+    try:
+        save_track(path, cut_track(row, detector))
+    except DeepfakeMonitorError as error:
+        return str(error)
+    return None
+
+
+_detector: FaceDetector | None = None
+
+
+def _prepare() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it lets the clips at hand be finished
+    cv2.setNumThreads(1)
+
+
+def _cut_in_process(row: Row, path: Path) -> str | None:
+    global _detector  # noqa: PLW0603  # one per process, made for its first file
+    _detector = _detector or YuNetDetector()
+    return _cut(row, path, _detector)

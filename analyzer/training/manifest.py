@@ -36,6 +36,8 @@ class Row:
     """What comes from one source or shows one person; never divided between splits. The file itself when not given."""
     source: str = ""
     """Where it was collected; reals and fakes of one source look alike but for the faking. Empty when not given."""
+    paired_real: str = ""
+    """The `file` of the real clip that this fake was made from, or its name; such a pair is never divided."""
 
     @property
     def is_picture(self) -> bool:
@@ -107,6 +109,7 @@ def _row(path: Path, number: int, values: Mapping[str | None, str | list[str]]) 
         family=cell("family") or cell("method") or kind,
         group=cell("group") or file,
         source=cell("source") or cell("repository"),
+        paired_real=cell("paired_real"),
     )
 
 

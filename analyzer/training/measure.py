@@ -5,7 +5,7 @@ What a published figure needs is `evaluate`, which goes through the serving code
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,33 +13,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from analyzer.config import NUM_FRAMES
 from analyzer.model.card import CalibrationValues
 from analyzer.model.network import DeepfakeNet
-from analyzer.training.calibrate import fit_platt, move_threshold
-from analyzer.training.material import Found
+from analyzer.training.encoded import encode
+from analyzer.training.material import Found, is_clip
 from analyzer.training.metrics import at_threshold, auc
 from analyzer.training.samples import PlainWindows, PseudoWindows
-from analyzer.training.stages import encode, encode_all, loader, window_logits
+from analyzer.training.stages import loader
 from analyzer.training.synthesis import FAMILIES, STILL_FAMILIES
 
 Values = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Logits:
-    """Raw logits of windows, and what they are of."""
-
-    window: Values
-    """(n,)."""
-    frames: Values
-    """(n,) means over the window's 16 frame logits."""
-    fake: npt.NDArray[np.bool_]
-    origin: npt.NDArray[np.int64]
-    """(n,) index of the track."""
-
-    def calibrated(self, values: CalibrationValues) -> Values:
-        return np.asarray(values.a * self.window + values.b * self.frames + values.c)
+STILLS: Final = 60
+"""So many pictures at most are measured with beside clips."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +37,65 @@ class Bench:
     batch: int = 4
     each: int = 4
     """Windows of every track."""
+    most: int = 300
+    """Of a kind, so many tracks at most: more would take longer and say much the same."""
+
+    @property
+    def precision(self) -> str:
+        """As the monitor scores: in full on a CPU, in half on CUDA."""
+        return "float32" if self.device.type == "cpu" else "bfloat16"
 
 
+@dataclass(frozen=True, slots=True)
+class Logits:
+    """Raw logits of windows, and what they are of. All (n,)."""
+
+    window: Values
+    frames: Values
+    """Means over the window's 16 frame logits."""
+    fake: npt.NDArray[np.bool_]
+    origin: npt.NDArray[np.int64]
+    """Index of the track."""
+
+    def calibrated(self, values: CalibrationValues) -> Values:
+        return np.asarray(values.a * self.window + values.b * self.frames + values.c)
+
+
+@torch.no_grad()
 def logits_of(net: DeepfakeNet, samples: PlainWindows | PseudoWindows, bench: Bench) -> Logits:
-    """Run windows through the network, in full precision but for the frame path's autocast."""
-    encoded = encode_all(net, iter(loader(samples, bench.batch, bench.workers)), bench.device, lambda _: False)
-    window = window_logits(net, encoded)
-    return Logits(
-        window=window.double().cpu().numpy(),
-        frames=encoded.frame_logits.mean(dim=1).double().cpu().numpy(),
-        fake=encoded.fake.cpu().numpy() > 0.5,
-        origin=encoded.origin.cpu().numpy(),
-    )
+    """Run windows through the network as the monitor does: features rounded as its window bank keeps them."""
+    net.eval()
+    columns: list[list[Values]] = [[], [], [], []]
+    for pixels, elapsed, fake, origin in loader(samples, bench.batch, bench.workers):
+        features, frames = encode(net, pixels, bench.device, bench.precision)
+        window = net.window_path(features.float(), elapsed.to(bench.device)).logit
+        for column, part in zip(columns, (window, frames.mean(dim=1), fake, origin), strict=True):
+            column.append(part.double().cpu().numpy())
+    window_logits, frame_logits, fakes, origins = (np.concatenate(column) for column in columns)
+    return Logits(window_logits, frame_logits, fakes > 0.5, origins.astype(np.int64))
 
 
 def clips(found: Sequence[Found]) -> list[Found]:
     """Those long enough for a window."""
-    return [(row, track) for row, track in found if len(track.jpegs) >= NUM_FRAMES]
+    return [(row, track) for row, track in found if is_clip(track)]
+
+
+def stills(found: Sequence[Found]) -> list[Found]:
+    """Those too short for a window of their own: pictures."""
+    return [(row, track) for row, track in found if not is_clip(track)]
+
+
+def evenly(found: Sequence[Found], most: int) -> list[Found]:
+    """At most so many of them, from the first to the last."""
+    if len(found) <= most:
+        return list(found)
+    return [found[round(i * (len(found) - 1) / (most - 1))] for i in range(most)]
+
+
+def few(found: Sequence[Found], most: int) -> list[Found]:
+    """At most so many of each kind."""
+    kinds = [[item for item in found if item[0].fake == fake] for fake in (False, True)]
+    return [item for kind in kinds for item in evenly(kind, most)]
 
 
 def by_track(logits: Logits, scores: Values) -> tuple[Values, npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
@@ -81,10 +108,30 @@ def by_track(logits: Logits, scores: Values) -> tuple[Values, npt.NDArray[np.boo
     )
 
 
-def measure(net: DeepfakeNet, found: Sequence[Found], values: CalibrationValues, bench: Bench) -> dict[str, float]:
+@dataclass(frozen=True, slots=True)
+class OnDev:
+    """What `measure` found."""
+
+    figures: Mapping[str, float]
+    reliability: tuple[tuple[float, float, int], ...]
+    """Of windows in ten steps of probability: mean probability, share of fakes, how many."""
+
+
+def reliability(logits: Values, fake: npt.NDArray[np.bool_]) -> tuple[tuple[float, float, int], ...]:
+    """Ten bins of equal width; empty ones are left out."""
+    given = 1 / (1 + np.exp(-np.clip(logits, -50, 50)))
+    bins = np.minimum((given * 10).astype(int), 9)
+    return tuple(
+        (round(float(given[bins == i].mean()), 4), round(float(fake[bins == i].mean()), 4), int((bins == i).sum()))
+        for i in np.unique(bins)
+    )
+
+
+def measure(net: DeepfakeNet, found: Sequence[Found], values: CalibrationValues, bench: Bench) -> OnDev:
     """AUCs by track and rates at logit 0 on real material, AUCs by window on pseudo-fakes of its real tracks."""
     figures: dict[str, float] = {}
-    moving = clips(found)
+    reliable: tuple[tuple[float, float, int], ...] = ()
+    moving = few(clips(found), bench.most)
     if moving:
         logits = logits_of(net, PlainWindows(moving, bench.seed, bench.each), bench)
         for name, scores in (
@@ -98,6 +145,7 @@ def measure(net: DeepfakeNet, found: Sequence[Found], values: CalibrationValues,
                 for method in sorted({moving[u][0].method for u in units if moving[u][0].fake}):
                     chosen = np.array([not moving[u][0].fake or moving[u][0].method == method for u in units])
                     _put(figures, f"auc.{name}.{method}", auc(means[chosen], fake[chosen]))
+        reliable = reliability(logits.calibrated(values), logits.fake)
         means, fake, _ = by_track(logits, logits.calibrated(values))
         rates = at_threshold(means, fake.tolist(), 0.0)
         _put(figures, "fpr", rates.fpr)
@@ -105,12 +153,13 @@ def measure(net: DeepfakeNet, found: Sequence[Found], values: CalibrationValues,
         figures["n.real"], figures["n.fake"] = float((~fake).sum()), float(fake.sum())
     reals = [(row, track) for row, track in found if not row.fake]
     for family in FAMILIES:
-        chosen_reals = clips(reals) + ([] if family not in STILL_FAMILIES else _stills(reals))
+        chosen_reals = evenly(clips(reals), bench.most)
+        chosen_reals += [] if family not in STILL_FAMILIES else evenly(stills(reals), STILLS)
         if chosen_reals:
             logits = logits_of(net, PseudoWindows(chosen_reals, family, bench.seed), bench)
             _put(figures, f"pseudo.{family}.frames", auc(logits.frames, logits.fake))
             _put(figures, f"pseudo.{family}.window", auc(logits.window, logits.fake))
-    return figures
+    return OnDev(figures, reliable)
 
 
 GLANCE_CLIPS: Final = 40
@@ -127,24 +176,16 @@ def glance(net: DeepfakeNet, found: Sequence[Found], bench: Bench) -> dict[str, 
     Always the same windows for one `bench.seed`, so that two looks can be compared. Changes nothing in `net`.
     """
     figures: dict[str, float] = {}
-    kinds = [[item for item in clips(found) if item[0].fake == fake] for fake in (False, True)]
-    moving = [item for kind in kinds for item in _evenly(kind, GLANCE_CLIPS // 2)]
+    moving = few(clips(found), GLANCE_CLIPS // 2)
     if moving:
         _put(figures, "auc.frames", _glance_auc(net, PlainWindows(moving, bench.seed, 1), bench))
     reals = [(row, track) for row, track in found if not row.fake]
     for family in ("F1", "F4", "F5"):
-        chosen = _evenly(clips(reals) or (reals if family in STILL_FAMILIES else []), GLANCE_PSEUDO)
+        chosen = evenly(clips(reals) or (reals if family in STILL_FAMILIES else []), GLANCE_PSEUDO)
         if chosen:
             samples = PseudoWindows(chosen, family, bench.seed)
             _put(figures, f"pseudo.{family}.frames", _glance_auc(net, samples, bench))
     return figures
-
-
-def _evenly(found: Sequence[Found], most: int) -> list[Found]:
-    """At most so many of them, from the first to the last."""
-    if len(found) <= most:
-        return list(found)
-    return [found[round(i * (len(found) - 1) / (most - 1))] for i in range(most)]
 
 
 def _glance_auc(net: DeepfakeNet, samples: PlainWindows | PseudoWindows, bench: Bench) -> float | None:
@@ -155,30 +196,6 @@ def _glance_auc(net: DeepfakeNet, samples: PlainWindows | PseudoWindows, bench: 
     return auc(np.concatenate(scores), np.concatenate(truth))
 
 
-def _stills(reals: Sequence[Found], most: int = 60) -> list[Found]:
-    return [(row, track) for row, track in reals if len(track.jpegs) < NUM_FRAMES][:most]
-
-
 def _put(figures: dict[str, float], name: str, value: float | None) -> None:
     if value is not None:
         figures[name] = round(value, 4)
-
-
-def calibrate(net: DeepfakeNet, found: Sequence[Found], fpr: float, bench: Bench) -> CalibrationValues:
-    """Fit a, b and c on held-out tracks and their pseudo-fakes, then put 0.5 at the given false-positive rate.
-
-    The rate is that of real clips; of pictures where there are fewer than 8 clips. `ConfigError` without real ones.
-    """
-    moving = clips(found)
-    reals = [(row, track) for row, track in found if not row.fake]
-    parts = [
-        logits_of(net, PseudoWindows(clips(reals) + _stills(reals), family, bench.seed), bench)
-        for family in ("F1", "F4", "F5")
-    ]
-    if moving:
-        parts.append(logits_of(net, PlainWindows(moving, bench.seed, bench.each), bench))
-    joined = [np.concatenate([getattr(part, name) for part in parts]) for name in ("window", "frames", "fake")]
-    values = fit_platt(joined[0], joined[1], joined[2])
-    basis = clips(reals) if len(clips(reals)) >= 8 else reals
-    quiet = logits_of(net, PlainWindows(basis, bench.seed + 1, bench.each), bench)
-    return move_threshold(values, quiet.window, quiet.frames, quiet.origin, fpr)

@@ -9,6 +9,7 @@ from typing import Final
 
 from analyzer.errors import ConfigError
 from analyzer.model.backbone import NUM_STAGES
+from analyzer.training.calibrate import Rule
 from analyzer.training.precision import PRECISIONS
 from analyzer.training.samples import Mixture
 
@@ -52,10 +53,12 @@ class TrainOptions:
     mixture: Mixture = field(default_factory=lambda: Mixture(real_fakes=0.3))
     placed: Mapping[str, str] = field(default_factory=dict)
     """Groups put into "train", "window", "dev" or "calibration" by hand; others as the manifest says, or by name."""
+    join: bool = True
+    """Whether files that look alike are put into one group."""
     window_share: float = 0.25
     """Of the training groups, kept away from stage A: stage B learns from clips that the frame path has not seen."""
-    target_fpr: float = 0.05
-    """False-positive rate on real calibration clips at which 0.5 is set."""
+    rule: Rule = field(default_factory=Rule)
+    """How much of real calibration material may be flagged at 0.5."""
     workers: int = 2
     batch: int = 8
     """Clips or pictures per step of stage A (each gives 4 crops)."""
@@ -74,6 +77,7 @@ class TrainOptions:
 
     def check(self) -> None:
         """`ConfigError` for what no run can be made of."""
+        shares = (self.rule.windows, self.rule.clips)
         wrong = {
             "minutes must be above 0": self.minutes <= 0,
             "batch must be above 0": self.batch < 1,
@@ -82,6 +86,10 @@ class TrainOptions:
             "threads must be above 0": self.threads is not None and self.threads < 1,
             "rates must be above 0": min(self.rate_backbone, self.rate_head) <= 0,
             "the share of windows must be 0 or more and below 1": not 0 <= self.window_share < 1,
+            "shares of real material that may be flagged must be above 0 and at most 1": not 0
+            < min(shares)
+            <= max(shares)
+            <= 1,
             "the share of real fakes must be 0 to 1": not 0 <= self.mixture.real_fakes <= 1,
             "minutes between two looks at dev must be 0 or more": self.measure_every < 0,
             f"size must be one of {SIZES}": self.size not in SIZES,
@@ -102,4 +110,5 @@ class TrainOptions:
         """What a checkpoint must agree in: more time may be given later, other material may not."""
         mixed = (self.mixture, self.batch, self.size, self.window_share, sorted(self.placed.items()))
         learned = (self.init_stages, self.freeze, self.rate_backbone, self.rate_head, start_sha256)
-        return repr((self.seed, mixed, learned))
+        apart = () if self.join else ("apart",)
+        return repr((self.seed, mixed, learned, *apart))

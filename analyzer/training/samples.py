@@ -5,7 +5,7 @@ Plain sequences of numpy arrays: no torch here, so that they run in worker proce
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
@@ -16,7 +16,7 @@ from analyzer.config import NUM_FRAMES
 from analyzer.datatypes import Pixels
 from analyzer.errors import ConfigError
 from analyzer.training.dataset import Track
-from analyzer.training.delivery import deliver, deliver_mask, draw_delivery
+from analyzer.training.delivery import STRENGTHS, Delivery, deliver, deliver_mask, draw_delivery
 from analyzer.training.material import Found, Material, is_clip
 from analyzer.training.synthesis import FAMILIES, STILL_FAMILIES, make_pair
 
@@ -24,6 +24,7 @@ CELLS: Final = 7
 """Height and width of a seam map: the network's last feature map."""
 ELAPSED_S: Final = (0.04, 0.5)
 """Mean seconds between two faces of a window, drawn between these: 25 faces a second down to 2."""
+VIDEO_CODECS: Final = ("h264", "vp8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +208,26 @@ class WindowSamples:
         return pseudo_windows(draw, real, family, donors=donors)
 
 
+Draw = Callable[[np.random.Generator, int, int], Delivery]
+"""Draws a delivery for so many loose crops of a side."""
+
+
+def gently(rng: np.random.Generator, side: int, count: int) -> Delivery:
+    """Nothing harsh."""
+    return draw_delivery(rng, side, count, gentle=True)
+
+
+def as_viewed(rng: np.random.Generator, side: int, count: int) -> Delivery:
+    """Nothing harsh but one more video codec, always: what a viewer of a call or of a stream gets."""
+    delivery = gently(rng, side, count)
+    if delivery.codec in VIDEO_CODECS:
+        return delivery
+    codec = str(rng.choice(VIDEO_CODECS))
+    return replace(delivery, codec=codec, strength=int(rng.integers(*STRENGTHS[codec])))
+
+
 def pseudo_windows(
-    draw: int, real: Track, family: str, *, gentle: bool = False, origin: int = -1, donors: Material | None = None
+    draw: int, real: Track, family: str, *, how: Draw = draw_delivery, origin: int = -1, donors: Material | None = None
 ) -> Windows:
     """A real window and its pseudo-fake partner, drawn from the seed `draw`; with a face of `donors` if given."""
     rng = np.random.default_rng(draw)
@@ -216,15 +235,15 @@ def pseudo_windows(
     marks = real.marks(indices)
     donor = donors.pick_donor(rng, marks) if donors is not None else None
     pair = make_pair(_frames_of(real, indices), marks, int(rng.integers(2**31)), family, donor=donor)
-    delivery = draw_delivery(rng, real.side, NUM_FRAMES, gentle=gentle)
+    delivery = how(rng, real.side, NUM_FRAMES)
     pixels = np.stack([np.stack(deliver(pair.real, delivery)), np.stack(deliver(pair.fake, delivery))])
     return Windows(pixels, np.stack([elapsed, elapsed]), _labels(1), np.array([origin, origin]))
 
 
-def _plain_window(draw: int, track: Track, fake: int, origin: int, *, gentle: bool = False) -> Windows:
+def _plain_window(draw: int, track: Track, fake: int, origin: int, how: Draw = draw_delivery) -> Windows:
     rng = np.random.default_rng(draw)
     indices, elapsed = _window_of(rng, track)
-    delivery = draw_delivery(np.random.default_rng(draw), track.side, NUM_FRAMES, gentle=gentle)
+    delivery = how(np.random.default_rng(draw), track.side, NUM_FRAMES)
     pixels = np.stack(deliver(_frames_of(track, indices), delivery))[None]
     return Windows(pixels, elapsed[None], np.array([fake], np.float32), np.array([origin]))
 
@@ -240,11 +259,12 @@ def _join(first: Windows, second: Windows) -> Windows:
 
 @dataclass(frozen=True, slots=True)
 class PlainWindows:
-    """Windows of the tracks themselves, `each` of every track, gently delivered: to calibrate and to measure with."""
+    """Windows of the tracks themselves, `each` of every track: to calibrate and to measure with."""
 
     found: Sequence[Found]
     seed: int
     each: int = 4
+    how: Draw = gently
 
     def __len__(self) -> int:
         return len(self.found) * self.each
@@ -252,20 +272,21 @@ class PlainWindows:
     def __getitem__(self, index: int) -> Windows:
         row, track = self.found[index // self.each]
         draw = int(np.random.default_rng((self.seed, 3, index)).integers(2**31))
-        return _plain_window(draw, track, int(row.fake), index // self.each, gentle=True)
+        return _plain_window(draw, track, int(row.fake), index // self.each, self.how)
 
 
 @dataclass(frozen=True, slots=True)
 class PseudoWindows:
-    """For each real track and family one real and one pseudo-fake window, gently delivered: to measure with."""
+    """For each real track one real and one pseudo-fake window of a family: to calibrate and to measure with."""
 
     found: Sequence[Found]
     family: str
     seed: int
+    how: Draw = gently
 
     def __len__(self) -> int:
         return len(self.found)
 
     def __getitem__(self, index: int) -> Windows:
         draw = int(np.random.default_rng((self.seed, 4, index)).integers(2**31))
-        return pseudo_windows(draw, self.found[index][1], self.family, gentle=True, origin=index)
+        return pseudo_windows(draw, self.found[index][1], self.family, how=self.how, origin=index)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from analyzer.config import FACE_SIZE
 from analyzer.model.network import DeepfakeNet, preprocess
+from analyzer.training.encoded import Encoded
 from analyzer.training.precision import autocast
 from analyzer.training.samples import Crops, ImageSamples, Windows
 
@@ -117,54 +118,6 @@ class StageA:
         return decision + SEAM_WEIGHT * seam, {"decision": decision, "seam": seam, "right": right}
 
 
-@torch.no_grad()
-def encode(net: DeepfakeNet, pixels: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Windows of crops (n, 16, 224, 224, 3) -> features (n, 16, 128, 7, 7) in fp16 and frame logits (n, 16)."""
-    # a CPU is several times faster on a few faces that stay in its cache
-    chunks = torch.split(pixels.flatten(0, 1), 8 if device.type == "cpu" else 4096)
-    features, logits = [], []
-    for chunk in chunks:
-        with autocast(device):
-            out = net.frame_path(preprocess(chunk.to(device, non_blocking=True)))
-        features.append(out.features.half())
-        logits.append(out.logit.float())
-    windows, faces = pixels.shape[:2]
-    joined = torch.cat(features)
-    return joined.reshape(windows, faces, *joined.shape[1:]), torch.cat(logits).reshape(windows, faces)
-
-
-class Encoded(NamedTuple):
-    """What the frame path made of many windows; on the device."""
-
-    features: Tensor
-    """(n, 16, 128, 7, 7) fp16."""
-    frame_logits: Tensor
-    """(n, 16)."""
-    elapsed_s: Tensor
-    """(n, 16)."""
-    fake: Tensor
-    """(n,)."""
-    origin: Tensor
-    """(n,)."""
-
-
-def encode_all(
-    net: DeepfakeNet, batches: Iterator[Sequence[Tensor]], device: torch.device, enough: Callable[[int], bool]
-) -> Encoded:
-    """Encode batches of windows until there are no more or `enough(windows so far)`."""
-    net.eval()
-    columns: list[list[Tensor]] = [[], [], [], [], []]
-    count = 0
-    for pixels, elapsed, fake, origin in batches:
-        features, logits = encode(net, pixels, device)
-        for column, part in zip(columns, (features, logits, elapsed, fake, origin), strict=True):
-            column.append(part.to(device))
-        count += len(pixels)
-        if enough(count):
-            break
-    return Encoded(*(torch.cat(column) for column in columns))
-
-
 @dataclass(frozen=True, slots=True)
 class StageB:
     """Windows: the window path trained over kept features of the frozen frame path."""
@@ -200,14 +153,3 @@ class StageB:
         target = mixed(encoded.fake) * (1 - SMOOTHING) + SMOOTHING / 2
         loss = F.binary_cross_entropy_with_logits(out.logit.float(), target)
         return loss, ((out.logit > 0) == (encoded.fake[chosen] > 0.5)).float().mean()
-
-
-@torch.no_grad()
-def window_logits(net: DeepfakeNet, encoded: Encoded, batch: int = 64) -> Tensor:
-    """Raw window logits (n,) in full precision."""
-    net.eval()
-    parts = [
-        net.window_path(encoded.features[i : i + batch].float(), encoded.elapsed_s[i : i + batch]).logit
-        for i in range(0, len(encoded.features), batch)
-    ]
-    return torch.cat(parts)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,24 +23,25 @@ from analyzer.model.card import CalibrationValues, Measured, WeightsCard
 from analyzer.model.network import DeepfakeNet
 from analyzer.model.weights import load_weights, save_weights
 from analyzer.training.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint, save_checkpoint
-from analyzer.training.dataset import TrackCache
+from analyzer.training.encoded import ENCODED, Encoded, digest_of, encode_all, load_encoded, save_encoded
 from analyzer.training.loop import Average, Budget, Loop, Place, stage_bar, step_seed
-from analyzer.training.manifest import Row, Shares, chosen_rows, count_kinds, share_out
 from analyzer.training.material import Found, Material
-from analyzer.training.measure import Bench, calibrate, glance, measure
+from analyzer.training.measure import Bench, glance, measure
+from analyzer.training.new_card import make_card
 from analyzer.training.options import TrainOptions
+from analyzer.training.parts import gather
+from analyzer.training.plots import NOTE, draw_plots, have_matplotlib
 from analyzer.training.precision import faster_precision, pick_device
 from analyzer.training.samples import ImageSamples, WindowSamples
-from analyzer.training.stages import Encoded, StageA, StageB, encode_all, freeze, loader
+from analyzer.training.stage_c import StageC, card_figures
+from analyzer.training.stages import StageA, StageB, freeze, loader
 
 __all__ = ["TrainOptions", "run_training"]
 
 SHARE_A: Final = 0.55
-"""Of the time goes to single faces, ..."""
 SHARE_ENCODE: Final = 0.25
-"""... to encoding windows, ..."""
 SHARE_B: Final = 0.12
-"""... to training on them; the rest is for calibration and measuring."""
+"""Of the time, for single faces, encoding windows, and learning from them; the rest is for calibration and figures."""
 ENDLESS: Final = 10_000_000
 
 
@@ -62,6 +62,8 @@ class _Run:
         options.check()
         options.output.mkdir(parents=True, exist_ok=True)
         self.device = pick_device(options.device)
+        if not have_matplotlib():
+            self._log({"note": NOTE})
         if options.threads is not None:
             torch.set_num_threads(options.threads)
         torch.manual_seed(options.seed)
@@ -78,8 +80,9 @@ class _Run:
         self.net.to(self.device)
         self.net.frame_path.to(memory_format=torch.channels_last)
         self.average = Average(self.net)
-        self.parts = self._parts()
-        self.material = Material(self.parts["train"])
+        self.parts = gather(options, self._log)
+        if set(options.stages) & set("AB"):
+            self.material = Material(self.parts["train"])
         if "C" in options.stages:
             self._held_out()  # before an hour of work, not after it
         self.place = Place()
@@ -89,40 +92,35 @@ class _Run:
 
     def run(self) -> Path:
         options = self.options
+        if "A" not in options.stages and self.start is None and self.place.stage == "A":
+            raise ConfigError("without stage A there is nothing to go on from: give trained weights (--start)")
         if self.place.stage == "A":
             if "A" in options.stages:
                 self._stage_a()
             self._next_stage("B")
-        values = CalibrationValues(0.0, 1.0, 0.0)
-        if self.place.stage == "B":
-            if "B" in options.stages:
-                self._stage_b()
+        if self.place.stage == "B" and "B" in options.stages:
+            self._stage_b()
             self._next_stage("C")
-        figures: dict[str, float] = {}
+        values = CalibrationValues(0.0, 1.0, 0.0)
+        figures: dict[str, Measured] = {}
         with stage_bar("C: calibration, figures", quiet=options.quiet) as bar:
             if "C" in options.stages:
-                values = calibrate(self.net, self._held_out(), options.target_fpr, self.bench)
+                stage = StageC(self.bench, options.rule, window_counts=self._window_path_is_trained())
+                found = stage.calibrate(self.net, self._held_out())
+                values = found.values
+                figures = card_figures(found, options.rule)
             bar.update(TaskID(0), completed=0.5)
-            if self.parts["dev"]:
-                figures = measure(self.net, self.parts["dev"], values, self.bench)
+            on_dev = measure(self.net, self.parts["dev"], values, self.bench)
             bar.update(TaskID(0), completed=1.0)
-        self._log({"stage": "C", "a": values.a, "b": values.b, "c": values.c, **figures})
-        return self._write(values, figures)
+        operating = {name: asdict(figure) for name, figure in figures.items()}
+        abc = {"a": values.a, "b": values.b, "c": values.c}
+        self._log({"stage": "C", **abc, **on_dev.figures, **operating, "reliability": on_dev.reliability})
+        draw_plots(options.output)
+        measured = figures | {f"dev.{name}": Measured(value) for name, value in on_dev.figures.items()}
+        return self._write(values, measured)
 
-    def _parts(self) -> dict[str, list[Found]]:
-        options = self.options
-        rows = chosen_rows(options.manifest, options.split)
-        shared = share_out(rows, options.seed, Shares(window=options.window_share, placed=options.placed))
-        cache = TrackCache(options.cache or options.output / "faces")
-        failures = cache.build(rows, quiet=options.quiet)
-        for failure in failures:
-            self._log({"stage": "faces", "file": failure.file, "left out": failure.reason})
-        parts = {name: cache.load(part) for name, part in shared.items()}
-        for name, part in parts.items():
-            reals, fakes = count_kinds(row for row, _ in part)
-            groups = len({row.group for row, _ in part})
-            self._log({"stage": "faces", "part": name, "real": reals, "fake": fakes, "groups": groups})
-        return parts
+    def _window_path_is_trained(self) -> bool:
+        return self.place.stage == "C" or self.start is not None
 
     def _held_out(self) -> list[Found]:
         """What to calibrate on: the calibration part, or dev where that has no real face."""
@@ -139,7 +137,7 @@ class _Run:
         options = self.options
         stage = StageA(self.started, options.rate_head, options.rate_backbone, options.size)
         freeze(self.net, self.started, options.freeze)
-        self.place.precision = self.place.precision or self._precision(stage)
+        self.place.precision = self._precision(stage)
         samples = ImageSamples(self.material, options.mixture, options.seed, ENDLESS)
         batches = loader(samples, options.batch, options.workers, start=self.place.step)
 
@@ -156,6 +154,8 @@ class _Run:
         options = self.options
         if options.precision != "auto":
             return options.precision
+        if self.place.precision:
+            return self.place.precision  # as it was before this run was taken up again
         if self.device.type != "cpu":
             return "bfloat16"
         if options.steps is not None:
@@ -166,17 +166,30 @@ class _Run:
         self._log({"stage": "A", "precision": chosen})
         return chosen
 
-    def _glancing(self) -> _Glance | None:
-        every_s = self.options.measure_every * 60
-        return _Glance(self, every_s) if every_s and self.parts["dev"] else None
+    def _glancing(self) -> Callable[[], None]:
+        """Looks at dev once in a while: writes what the average is worth so far."""
+        every_s, last_s = self.options.measure_every * 60, time.monotonic()
+
+        def glance_when_due() -> None:
+            nonlocal last_s
+            if every_s and self.parts["dev"] and time.monotonic() - last_s >= every_s:
+                figures = glance(self.average.net, self.parts["dev"], self.bench)
+                self._log({"stage": "dev", "step": self.place.step, **figures})
+                draw_plots(self.options.output)
+                last_s = time.monotonic()
+
+        return glance_when_due
 
     def _stage_b(self) -> None:
         options = self.options
         self.net.requires_grad_(True)
         self.net.frame_path.requires_grad_(False)
+        if self.optimizer_state is None:
+            self.average = Average(self.net)
         encoded = self._encode()
+        if self.optimizer_state is None:
+            self._save_checkpoint(None)
         stage = StageB()
-        self.average = Average(self.net)
 
         def batches() -> Iterator[Tensor]:
             while True:
@@ -192,24 +205,33 @@ class _Run:
         most = stage.most(len(encoded.features)) if options.steps is None else None
         with stage_bar("B: windows", quiet=options.quiet) as bar:
             loop.run(batches(), loss_of, bar, most=most)
+        (options.output / ENCODED).unlink(missing_ok=True)
         self.net.load_state_dict(self.average.net.state_dict())
 
     def _encode(self) -> Encoded:
         options = self.options
+        path, made_by = options.output / ENCODED, digest_of(self.net)
+        kept = load_encoded(path, made_by, self.device) if self.place.windows else None
+        if kept is not None:
+            return kept
         budget = Budget(options.minutes * 60 * SHARE_ENCODE)
         budget.start()
-        limit = options.max_windows if options.steps is None else 2 * options.steps
+        # so many as before, should a run be taken up whose windows are gone
+        steps_or_all = options.max_windows if options.steps is None else 2 * options.steps
+        limit, by_count = self.place.windows or steps_or_all, bool(self.place.windows) or options.steps is not None
         samples = WindowSamples(self._unseen(), options.mixture, options.seed, ENDLESS)
         batches = loader(samples, 4, options.workers)
         with stage_bar("B: encoding windows", quiet=options.quiet) as bar:
 
             def enough(count: int) -> bool:
-                share = count / limit if options.steps is not None else max(count / limit, budget.share(0))
+                share = count / limit if by_count else max(count / limit, budget.share(0))
                 bar.update(TaskID(0), completed=min(1.0, share))
                 return share >= 1
 
             encoded = encode_all(self.net, iter(batches), self.device, enough)
-        self._log({"stage": "B", "windows": len(encoded.features)})
+        save_encoded(path, encoded, made_by)
+        self.place.windows = len(encoded.features)
+        self._log({"stage": "B", "windows": self.place.windows})
         return encoded
 
     def _unseen(self) -> Material:
@@ -217,12 +239,12 @@ class _Run:
         part = self.parts["window"]
         return Material(part) if any(not row.fake for row, _ in part) else self.material
 
-    def _loop(self, optimizer: torch.optim.Optimizer, share: float, beside: _Glance | None = None) -> Loop:
+    def _loop(self, optimizer: torch.optim.Optimizer, share: float, beside: Callable[[], None] = lambda: None) -> Loop:
         """A stage's loop, taken up where the checkpoint left it."""
         options = self.options
         if self.optimizer_state is not None:
             optimizer.load_state_dict(self.optimizer_state)
-        loop = Loop(
+        return Loop(
             net=self.net,
             trained=self.net,
             optimizer=optimizer,
@@ -232,10 +254,8 @@ class _Run:
             seed=options.seed,
             log=self._log,
             save=self._save_checkpoint,
+            beside=beside,
         )
-        if beside is not None:
-            loop.beside = beside
-        return loop
 
     def _next_stage(self, stage: str) -> None:
         self.place, self.optimizer_state = Place(stage=stage), None
@@ -267,48 +287,13 @@ class _Run:
         with (self.options.output / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(values, ensure_ascii=False) + "\n")
 
-    def glance(self) -> None:
-        """Write what the average is worth on dev, so far."""
-        self._log({"stage": "dev", "step": self.place.step, **glance(self.average.net, self.parts["dev"], self.bench)})
-
-    def _write(self, values: CalibrationValues, figures: Mapping[str, float]) -> Path:
+    def _write(self, values: CalibrationValues, figures: Mapping[str, Measured]) -> Path:
         calibration = self.net.calibration
         calibration.a.fill_(values.a)
         calibration.b.fill_(values.b)
         calibration.c.fill_(values.c)
         path = self.options.output / f"{self.options.name}.safetensors"
-        save_weights(self.net, self._card(figures), path)
+        seen = [part for part, stage in (("train", "A"), ("window", "B")) if stage in self.options.stages]
+        rows = [row for part in seen for row, _ in self.parts[part]]
+        save_weights(self.net, make_card(self.options, rows, self.start, figures), path)
         return path
-
-    def _card(self, figures: Mapping[str, float]) -> WeightsCard:
-        options = self.options
-        rows: list[Row] = [row for row, _ in self.parts["train"]]
-        reals, fakes = count_kinds(rows)
-        start, start_data = "", set[str]()
-        if self.start is not None:
-            start = f" Started from {self.start.name} {self.start.version} (sha256 {self.start.sha256})."
-            start_data = set(self.start.trained_on)
-        return WeightsCard(
-            name=options.name,
-            version=options.version,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            description=f"Trained on {reals} real and {fakes} fake files and pseudo-fakes of the real ones.{start}",
-            trained_on=tuple(sorted({row.method for row in rows} | start_data)),
-            licence="not stated",
-            measured={f"dev.{name}": Measured(value) for name, value in figures.items()},
-            limits=("Trained for one folder of files; how it does elsewhere was not measured.",),
-            seeds=(options.seed,),
-            command=f"deepfake-monitor train {options.manifest.name} --minutes {options.minutes:g}",
-        )
-
-
-class _Glance:
-    """Looks at dev once in a while."""
-
-    def __init__(self, run: _Run, every_s: float) -> None:
-        self.run, self.every_s, self.last_s = run, every_s, time.monotonic()
-
-    def __call__(self) -> None:
-        if time.monotonic() - self.last_s >= self.every_s:
-            self.run.glance()
-            self.last_s = time.monotonic()

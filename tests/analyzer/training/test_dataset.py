@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ from analyzer.config import NUM_FRAMES
 from analyzer.datatypes import Box, Detection, Pixels
 from analyzer.errors import MediaError, NoFacesError, NotAVideoError
 from analyzer.faces.detector import YuNetDetector
+from analyzer.training import dataset
 from analyzer.training.dataset import LOOSE, MAX_SIDE, TrackCache, cut_loose, cut_track, load_track, save_track
 from analyzer.training.manifest import Row, read_manifest
 from tests.analyzer.conftest import moving, write_clip
@@ -17,6 +19,18 @@ from tests.analyzer.conftest import moving, write_clip
 
 def row(path: Path) -> Row:
     return Row(path.name, path, False, "none", "", "none", path.name)
+
+
+class Untouched:
+    def detect(self, rgb: Pixels) -> list[Detection]:
+        raise AssertionError("nothing was left to do")
+
+
+def crash_at_bad(item: Row, _: Path) -> str | None:
+    """What a decoder does with a hostile file."""
+    if item.file == "bad":
+        os._exit(3)
+    return None
 
 
 def test_a_clip_becomes_a_track_whose_landmarks_lie_on_the_face(cache: TrackCache, manifest: Path) -> None:
@@ -64,7 +78,8 @@ def test_tracks_are_written_and_read_back_the_same(tmp_path: Path, cache: TrackC
     (_, track), *_ = cache.load(read_manifest(manifest, "train"))
     save_track(tmp_path / "a.track", track)
     again = load_track(tmp_path / "a.track")
-    assert again.jpegs == track.jpegs
+    assert list(again.jpegs) == list(track.jpegs)
+    assert list(again.jpegs[3:5]) == list(track.jpegs[3:5])
     np.testing.assert_array_equal(again.landmarks, track.landmarks)
     assert [path.name for path in tmp_path.iterdir()] == ["a.track"]
 
@@ -88,13 +103,50 @@ def test_rows_that_cannot_be_used_are_named_and_the_others_built(tmp_path: Path,
 def test_building_again_takes_up_what_is_there(cache: TrackCache, manifest: Path) -> None:
     rows = read_manifest(manifest, "train")
     before = {path: path.stat().st_mtime_ns for path in cache.folder.iterdir()}
-
-    class Untouched:
-        def detect(self, rgb: Pixels) -> list[Detection]:
-            raise AssertionError("nothing was left to do")
-
     assert cache.build(rows, detector=Untouched(), quiet=True) == []
     assert {path: path.stat().st_mtime_ns for path in cache.folder.iterdir()} == before
+
+
+def test_a_track_that_goes_away_while_it_is_used_is_named(tmp_path: Path, cache: TrackCache, manifest: Path) -> None:
+    (_, track), *_ = cache.load(read_manifest(manifest, "train"))
+    save_track(tmp_path / "a.track", track)
+    again = load_track(tmp_path / "a.track")
+    (tmp_path / "a.track").unlink()
+    with pytest.raises(MediaError, match=r"a\.track: cannot be read any more"):
+        again.frames([0])
+
+
+def test_a_file_without_a_face_is_tried_again_only_when_it_changes(tmp_path: Path) -> None:
+    path, cache = tmp_path / "text.jpg", TrackCache(tmp_path / "faces")
+    path.write_text("no picture")
+    (first,) = cache.build([row(path)], quiet=True)
+    path.chmod(0o600)
+    assert cache.build([row(path)], detector=Untouched(), quiet=True) == [first]
+    path.write_text("another")
+    os.utime(path, ns=(1, 1))
+    assert len(cache.build([row(path)], quiet=True)) == 1
+    memo = next(cache.folder.glob("*.failed"))
+    memo.write_text("[]")
+    assert len(cache.build([row(path)], quiet=True)) == 1
+
+
+def test_faces_are_cut_out_in_processes_alike_and_bad_files_named(
+    tmp_path: Path, cache: TrackCache, manifest: Path
+) -> None:
+    rows = [*read_manifest(manifest, "other"), *read_manifest(manifest, "train")[:2]]
+    built = TrackCache(tmp_path)
+    failures = built.build(rows, workers=2, quiet=True)
+    assert [failure.file for failure in failures] == ["broken.mp4", "missing.mp4", "empty.mp4"]
+    for item in rows[3:]:
+        here, there = load_track(cache.path_of(item)), load_track(built.path_of(item))
+        assert list(here.jpegs) == list(there.jpegs)
+
+
+def test_a_file_that_ends_its_process_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset, "_cut_in_process", crash_at_bad)
+    rows = [row(tmp_path / name) for name in ("a", "bad", "b", "c")]
+    failures = TrackCache(tmp_path).build(rows, workers=2, quiet=True)
+    assert [(Path(failure.file).name, "ended the process" in failure.reason) for failure in failures] == [("bad", True)]
 
 
 def test_text_called_a_picture_is_refused(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from analyzer.model.network import DeepfakeNet
 from analyzer.training.dataset import Track
 from analyzer.training.manifest import Row
-from analyzer.training.measure import Bench, glance
+from analyzer.training.measure import Bench, glance, reliability
 
 CPU = Bench(torch.device("cpu"), 0, 7)
 
@@ -25,3 +26,9 @@ def test_a_glance_at_fakes_alone_or_at_nothing_has_no_figures(found: list[tuple[
     net = DeepfakeNet().eval()
     assert glance(net, [], CPU) == {}
     assert glance(net, [(row, track) for row, track in found if row.fake], CPU) == {}
+
+
+def test_reliability_bins_say_what_was_given_what_was_true_and_how_often() -> None:
+    logits = np.array([-50.0, -50.0, 0.0, 0.0, 1000.0])
+    fake = np.array([False, False, True, False, True])
+    assert reliability(logits, fake) == ((0.0, 0.0, 2), (0.5, 0.5, 2), (1.0, 1.0, 1))

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from analyzer.model.network import DeepfakeNet
 from analyzer.training.dataset import Track
 from analyzer.training.manifest import Row
-from analyzer.training.samples import ImageSamples, Material, Mixture
+from analyzer.training.material import Material
+from analyzer.training.samples import ImageSamples, Mixture
 from analyzer.training.stages import StageA, freeze, loader
 
 

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from analyzer.model.card import Measured, WeightsCard
+from analyzer.training.calibrate import Rule
+from analyzer.training.manifest import Row
+from analyzer.training.new_card import LIMIT, command_of, make_card
+from analyzer.training.options import TrainOptions
+from analyzer.training.samples import Mixture
+
+ROWS = [Row(f"{i}", Path(f"{i}"), i > 1, "swap" if i > 1 else "camera", "", "f", f"g{i}") for i in range(4)]
+START = WeightsCard("first", "0.1", "2026", "First.", ("films", "swap"), "research only", sha256="ab", limits=("old",))
+FIGURES = {"dev.auc": Measured(0.5)}
+
+
+def options(**changes: object) -> TrainOptions:
+    return TrainOptions(Path("/data/list.tsv"), Path("/runs/x"), **changes)  # type: ignore[arg-type]
+
+
+def test_a_card_says_what_was_learned_from() -> None:
+    card = make_card(options(), ROWS, None, FIGURES)
+    assert card.description == "Trained on 2 real and 2 fake files and pseudo-fakes of the real ones."
+    assert (card.trained_on, card.limits, card.licence) == (("camera", "swap"), (LIMIT,), "not stated")
+    assert dict(card.measured) == FIGURES
+
+
+def test_a_card_of_weights_that_went_on_names_the_start_its_data_and_its_licence() -> None:
+    card = make_card(options(start=Path("first.safetensors")), ROWS, START, {})
+    assert "Started from first 0.1 (sha256 ab)" in card.description
+    assert card.trained_on == ("films", "swap", "camera")
+    assert card.limits == ("old", LIMIT)
+    assert "research only" in card.licence
+
+
+def test_calibrated_weights_keep_what_the_card_said_but_no_figure() -> None:
+    card = make_card(options(start=Path("first.safetensors"), stages="C"), ROWS, START, FIGURES)
+    assert card.description == "Calibrated anew from first 0.1 (sha256 ab). First."
+    assert (card.trained_on, card.licence, card.limits) == (START.trained_on, START.licence, START.limits)
+    assert dict(card.measured) == FIGURES
+
+
+def test_the_command_holds_what_changes_the_weights_and_no_path() -> None:
+    assert command_of(options()) == "deepfake-monitor train list.tsv --output FOLDER --minutes 60"
+    told = options(
+        init=Path("/a/b0.safetensors"), init_stages=(0, 1), steps=5, seed=3, freeze=2, size=160, rate_backbone=1e-4,
+        rule=Rule(0.02), mixture=Mixture(real_fakes=0.15).without(["F5"]), placed={"g": "dev"}, stages="AB",
+    )  # fmt: skip
+    assert command_of(told) == (
+        "deepfake-monitor train list.tsv --output FOLDER --init b0.safetensors --init-stages 2 --stages AB --steps 5 "
+        "--seed 3 --place FILE --freeze 2 --size 160 --rate-backbone 0.0001 --target-fpr 0.02 --real-fakes 0.15 "
+        "--leave-out F5"
+    )
