@@ -73,33 +73,52 @@ def test_a_stage_that_is_over_is_not_run_again(options: TrainOptions) -> None:
     assert all(torch.equal(first[name], again[name]) for name in first)
 
 
+class StoppedError(Exception):
+    pass
+
+
+def stop_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a run end like a power failure at that step of all its stages, a checkpoint behind each."""
+    cosine, steps = loop.cosine, 0
+
+    def stop(share: float) -> float:
+        nonlocal steps
+        steps += 1
+        if steps == step:
+            raise StoppedError
+        return cosine(share)
+
+    monkeypatch.setattr(loop, "CHECKPOINT_S", -1.0)
+    monkeypatch.setattr(loop, "cosine", stop)
+
+
 def test_resuming_inside_a_stage_gives_what_one_run_gives(
     options: TrainOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = single_faces(options, 3)
     expected = load_weights(run_training(whole))[0]
-
-    class StoppedError(Exception):
-        pass
-
-    steps = 0
-
-    cosine = loop.cosine
-
-    def stop_at_third(share: float) -> float:
-        nonlocal steps
-        steps += 1
-        if steps == 3:
-            raise StoppedError
-        return cosine(share)
-
     interrupted = replace(whole, output=options.output.parent / "interrupted")
-    monkeypatch.setattr(loop, "CHECKPOINT_S", 0.0)
-    monkeypatch.setattr(loop, "cosine", stop_at_third)
+    stop_at(3, monkeypatch)
     with pytest.raises(StoppedError):
         run_training(interrupted)
     resumed = load_weights(run_training(interrupted))[0]
     assert all(torch.equal(expected[name], resumed[name]) for name in expected)
+
+
+def test_resuming_inside_stage_b_takes_up_its_windows_and_gives_what_one_run_gives(
+    options: TrainOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = replace(single_faces(options, 2), stages="AB")
+    expected = load_weights(run_training(whole))[0]
+    interrupted = replace(whole, output=options.output.parent / "interrupted")
+    stop_at(4, monkeypatch)
+    with pytest.raises(StoppedError):
+        run_training(interrupted)
+    assert (interrupted.output / "windows.safetensors").exists()
+    monkeypatch.setattr(train, "encode_all", None)  # the windows are there: nothing is encoded again
+    resumed = load_weights(run_training(interrupted))[0]
+    assert all(torch.equal(expected[name], resumed[name]) for name in expected)
+    assert not (interrupted.output / "windows.safetensors").exists()
 
 
 def test_a_checkpoint_of_other_options_is_refused(options: TrainOptions) -> None:
