@@ -212,8 +212,9 @@ class _Reading:
             self._no_number += 1
             return
         face = self._faces[score.key.face_id]
+        before = face.peak
         self._timeline.append(face.add(score))
-        if self._keep_pictures:
+        if self._keep_pictures and face.peak is not before:
             drop_low_pictures(self._faces.values())
 
     def _settle(self, ended: FaceRecord) -> None:

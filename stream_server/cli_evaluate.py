@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import typer
 from stream_server.exit_codes import Exit
 
 _SECTIONS = "What to measure besides"
+_SECONDS = 6.0
 
 
 def evaluate(  # noqa: PLR0913  # one parameter per option, as typer wants it
@@ -53,13 +55,15 @@ def evaluate(  # noqa: PLR0913  # one parameter per option, as typer wants it
     ] = None,
     seconds: Annotated[
         float, typer.Option(min=3, help="So much of each video is delivered.", rich_help_panel=_SECTIONS)
-    ] = 6.0,
+    ] = _SECONDS,
     alarms: Annotated[
         bool, typer.Option("--alarms", help="Alerts that the live rules would raise.", rich_help_panel=_SECTIONS)
     ] = False,
     loop: Annotated[
         float | None,
-        typer.Option(min=1, help="Repeat scores of shorter videos up to so many seconds.", rich_help_panel=_SECTIONS),
+        typer.Option(
+            min=1, max=3600, help="Repeat scores of shorter videos up to so many seconds.", rich_help_panel=_SECTIONS
+        ),
     ] = None,
     pointing: Annotated[
         bool,
@@ -91,10 +95,18 @@ def evaluate(  # noqa: PLR0913  # one parameter per option, as typer wants it
     from analyzer.model.torch_scorer import make_torch_scorer  # noqa: PLC0415
     from stream_server.card_in_use import aggregate_of, card_in_use, threshold_of  # noqa: PLC0415
 
-    asked = {"--pseudo": pseudo, "--robustness": robustness, "--alarms": alarms, "--pointing": pointing}
+    _belongs("--cells", cells is not None, "--robustness", robustness)
+    _belongs("--seconds", seconds != _SECONDS, "--robustness", robustness)
+    _belongs("--loop", loop is not None, "--alarms", alarms)
+    _belongs("--cache", cache is not None, "--pseudo or --pointing", pseudo or pointing)
+    asked = {
+        "--weights": weights and weights.name, "--split": split, "--pseudo": pseudo, "--robustness": robustness,
+        "--cells": cells, "--seconds": seconds if seconds != _SECONDS else None, "--alarms": alarms, "--loop": loop,
+        "--pointing": pointing, "--card": card,
+    }  # fmt: skip
     wanted = Wanted(
         cost=True, pseudo=pseudo, grid=Grid(chosen_cells(cells), seconds, jobs) if robustness else None, alarms=alarms,
-        loop_s=loop, pointing=pointing, faces=cache, jobs=jobs, command=_command(manifest, split, asked, card=card),
+        loop_s=loop, pointing=pointing, faces=cache, jobs=jobs, command=_command(manifest, asked),
     )  # fmt: skip
     path = weights or find_weights(default_weights_dir())
     if card and path is None:
@@ -117,7 +129,18 @@ def _plain(device: str) -> str:
     return device.partition(" ")[0]
 
 
-def _command(manifest: Path, split: str | None, asked: dict[str, bool], *, card: bool) -> str:
+def _belongs(option: str, given: bool, section: str, asked: bool) -> None:  # two pairs, read in order
+    """An option that would change nothing is a mistake: whoever gave it believes that the section was measured."""
+    if given and not asked:
+        raise typer.BadParameter(f"says something only together with {section}", param_hint=option)
+
+
+def _command(manifest: Path, asked: Mapping[str, object]) -> str:
     """What a person types to get these figures again; no folder of this machine stands in it."""
-    parts = ["deepfake-monitor", "evaluate", manifest.name, *(["--split", split] if split is not None else [])]
-    return shlex.join([*parts, *(name for name, on in asked.items() if on), *(["--card"] if card else [])])
+    parts = ["deepfake-monitor", "evaluate", manifest.name]
+    for option, value in asked.items():
+        if value is True:
+            parts.append(option)
+        elif value is not None and value is not False:
+            parts += [option, f"{value:g}" if isinstance(value, float) else str(value)]
+    return shlex.join(parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -34,6 +35,9 @@ class Theme:
     colors: tuple[str, ...]
     """Told apart by people who are colour-blind (Okabe and Ito, 2008), in this page's light."""
 
+
+MOST_POINTS: Final = 1000
+"""Of one line in a timeline: more than its pixels, and a film of two hours does not fill the report."""
 
 LIGHT: Final = Theme(
     "#1d2430", "#5b6675", "#d5dae1", ("#0060a8", "#c24a00", "#007a5a", "#9c3d78", "#8a6d00", "#444c58")
@@ -126,9 +130,8 @@ def roc(report: EvaluationReport) -> Plot | None:
 
 def _steps(reals: Sequence[float], fakes: Sequence[float]) -> tuple[list[float], list[float]]:
     edges = np.unique([*reals, *fakes])[::-1]
-    fpr = [float((np.array(reals) >= edge).mean()) for edge in edges]
-    tpr = [float((np.array(fakes) >= edge).mean()) for edge in edges]
-    return [0.0, *fpr], [0.0, *tpr]
+    fpr, tpr = (1 - np.searchsorted(np.sort(of_kind), edges) / len(of_kind) for of_kind in (reals, fakes))
+    return [0.0, *fpr.tolist()], [0.0, *tpr.tolist()]
 
 
 def _operating_point(axes: Axes, video: Quality, theme: Theme) -> None:
@@ -243,6 +246,18 @@ def _curve(
             axes.plot([place, place], pair, color=theme.colors[color], linewidth=1, alpha=0.6)
 
 
+def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """At most `MOST_POINTS` of a line: of each stretch the lowest and the highest, which is what could be seen."""
+    if len(points) <= MOST_POINTS:
+        return list(points)
+    size = -(-2 * len(points) // MOST_POINTS)
+    kept: list[tuple[float, float]] = []
+    for start in range(0, len(points), size):
+        stretch = points[start : start + size]
+        kept += sorted({min(stretch, key=itemgetter(1)), max(stretch, key=itemgetter(1))})
+    return kept
+
+
 def timeline(one: Scored, threshold: float) -> Plot | None:
     """The scores of a file's windows in time, a line for each face."""
     if not one.timeline:
@@ -254,7 +269,7 @@ def timeline(one: Scored, threshold: float) -> Plot | None:
     def draw(figure: Figure, theme: Theme) -> None:
         axes = figure.subplots()
         axes.axhline(threshold, color=theme.muted, linewidth=1, linestyle="--")
-        for index, points in enumerate(faces.values()):
+        for index, points in enumerate(map(_thinned, faces.values())):
             color = theme.colors[index % len(theme.colors)]
             marker = "o" if len(points) < 3 else None
             axes.plot([p[0] for p in points], [p[1] for p in points], color=color, linewidth=1.4, marker=marker)

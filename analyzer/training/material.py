@@ -30,15 +30,19 @@ class Material:
         reals = [track for row, track in found if not row.fake]
         self.real_clips = [track for track in reals if is_clip(track)]
         self.real_stills = [track for track in reals if not is_clip(track)]
-        self.reals: dict[str, list[Track]] = {}
+        self.reals = self.real_stills + self.real_clips
+        self.partners: dict[tuple[str, bool], list[Track]] = {}
         for row, track in found:
             if not row.fake and row.source:
-                self.reals.setdefault(row.source, []).append(track)
+                self.partners.setdefault((row.source, is_clip(track)), []).append(track)
         # fakes by method: a method with many files is no more worth knowing than one with few
-        self.fakes: dict[str, list[tuple[str, Track]]] = {}
+        fakes: dict[str, list[tuple[str, Track]]] = {}
         for row, track in found:
             if row.fake:
-                self.fakes.setdefault(row.method, []).append((row.source, track))
+                fakes.setdefault(row.method, []).append((row.source, track))
+        self.fakes = list(fakes.values())
+        moving = [[one for one in pool if is_clip(one[1])] for pool in self.fakes]
+        self.fake_clips = [pool for pool in moving if pool]
         if not reals:
             raise ConfigError("training needs real faces: no usable real file among the training rows")
 
@@ -53,20 +57,19 @@ class Material:
 
         A real of another source would teach what tells the sources apart. None without fakes.
         """
-        pools = [[one for one in pool if is_clip(one[1]) or not clips] for pool in self.fakes.values()]
-        pools = [pool for pool in pools if pool]
+        pools = self.fake_clips if clips else self.fakes
         if not pools:
             return None
         pool = pools[int(rng.integers(len(pools)))]
         source, fake = pool[int(rng.integers(len(pool)))]
-        alike = [real for real in self.reals.get(source, ()) if is_clip(real) == is_clip(fake)]
+        alike = self.partners.get((source, is_clip(fake)))
         if alike:
             return fake, alike[int(rng.integers(len(alike)))]
         return fake, self.pick_real(rng, 0.0 if is_clip(fake) else 1.0)
 
     def pick_donor(self, rng: np.random.Generator, marks: Sequence[Landmarks]) -> Donor | None:
         """Somebody whose head is turned like the one with these landmarks, frame by frame; None where nobody's is."""
-        pool = self.real_stills + self.real_clips if len(marks) < NUM_FRAMES else self.real_clips
+        pool = self.reals if len(marks) < NUM_FRAMES else self.real_clips
         wanted = [_shape(mark) for mark in marks]
         best, least = None, UNLIKE
         for _ in range(min(CANDIDATES, len(pool))):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -57,11 +58,11 @@ def _named(card: WeightsCard) -> str:
 def command_of(options: TrainOptions) -> str:
     """A command line that says everything that changes the weights; paths by their names alone."""
     default = TrainOptions(options.manifest, options.output)
-    parts = [f"deepfake-monitor train {options.manifest.name} --output FOLDER"]
+    parts = [f"deepfake-monitor train {shlex.quote(options.manifest.name)} --output FOLDER"]
 
     def add(name: str, value: object, usual: object) -> None:
         if value != usual:
-            parts.append(f"--{name} {f'{value:g}' if isinstance(value, float) else value}")
+            parts.append(f"--{name} {f'{value:.12g}' if isinstance(value, float) else shlex.quote(str(value))}")
 
     add("init", options.init.name if options.init else None, None)
     if options.init:
@@ -75,6 +76,8 @@ def command_of(options: TrainOptions) -> str:
     add("split", options.split, None)
     if options.placed:
         parts.append("--place FILE")
+    if not options.join:
+        parts.append("--no-join")
     for name in ("freeze", "size", "precision", "rate_backbone", "rate_head", "batch", "window_share"):
         add(name.replace("_", "-"), getattr(options, name), getattr(default, name))
     add("target-fpr", options.rule.windows, default.rule.windows)

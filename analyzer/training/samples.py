@@ -56,7 +56,7 @@ class Mixture:
 
 
 class Crops(NamedTuple):
-    """Half of the rows real, half fake, in single images."""
+    """Half of the rows real, half from a fake, in single images."""
 
     pixels: npt.NDArray[np.uint8]
     """(n, 224, 224, 3) RGB."""
@@ -115,27 +115,28 @@ class ImageSamples:
     def _one(self, rng: np.random.Generator, real: Track, fake: Track | None, count: int) -> Crops:
         chosen = _spread(rng, len(real.jpegs), count)
         if fake is not None:
-            halves = [(real, chosen), (fake, _spread(rng, len(fake.jpegs), count))]
-            draw = int(rng.integers(2**31))  # the same delivery for both
-            pixels: list[Pixels] = []
-            for track, indices in halves:
-                delivery = draw_delivery(np.random.default_rng(draw), track.side, count)
-                pixels += deliver(track.frames(indices), delivery)
+            theirs = _spread(rng, len(fake.jpegs), count)
+            # one delivery for both, at the smaller size: or resolution would tell the kinds apart
+            delivery = draw_delivery(rng, min(real.side, fake.side), count)
+            pixels = deliver(real.frames(chosen), delivery) + deliver(fake.frames(theirs), delivery)
             seams = np.zeros((2 * count, CELLS, CELLS), np.float32)
-            return Crops(np.stack(pixels), _labels(count), seams, 1 - _labels(count))
+            labels = _labels(count, [True] * count)
+            return Crops(np.stack(pixels), labels, seams, 1 - labels)
         family = _pick_family(rng, self.mixture.families, still=count == 1)
         marks = real.marks(chosen)
         donor = self.material.pick_donor(rng, marks) if rng.random() < self.mixture.donors else None
         pair = make_pair(real.frames(chosen), marks, int(rng.integers(2**31)), family, donor=donor)
         delivery = draw_delivery(rng, real.side, count)
         pixels = deliver(pair.real, delivery) + deliver(pair.fake, delivery)
-        edges = [deliver_mask(pair.masks[i], delivery, i, CELLS) for i in range(count)]
+        edges = [deliver_mask(pair.masks[index], delivery, i, CELLS) for i, index in enumerate(delivery.order)]
         seams = np.stack([np.zeros_like(edges[0])] * count + edges)
-        return Crops(np.stack(pixels), _labels(count), seams, np.ones(2 * count, np.float32))
+        shown = [pair.frame_fake[i] for i in delivery.order]
+        return Crops(np.stack(pixels), _labels(count, shown), seams, np.ones(2 * count, np.float32))
 
 
-def _labels(count: int) -> npt.NDArray[np.float32]:
-    return np.repeat(np.array([0, 1], np.float32), count)
+def _labels(reals: int, fakes: Sequence[bool]) -> npt.NDArray[np.float32]:
+    """So many 0, then what is true of each fake: a frame that was not changed is none."""
+    return np.array([0] * reals + list(fakes), np.float32)
 
 
 def _spread(rng: np.random.Generator, length: int, count: int) -> list[int]:
@@ -186,7 +187,7 @@ def _frames_of(track: Track, indices: Sequence[int]) -> list[Pixels]:
 
 @dataclass(frozen=True, slots=True)
 class WindowSamples:
-    """Stage B: each index gives one real and one fake window. Any index from 0 is good."""
+    """Stage B: each index gives a real window and one from a fake. Any index from 0 is good."""
 
     material: Material
     mixture: Mixture
@@ -201,7 +202,8 @@ class WindowSamples:
         draw = int(rng.integers(2**31))
         if rng.random() < self.mixture.real_fakes and (picked := self.material.pick_fake(rng, clips=True)):
             fake, real = picked
-            return _join(_plain_window(draw, real, 0, -1), _plain_window(draw, fake, 1, -1))
+            side = min(real.side, fake.side)  # as above
+            return _join(_plain_window(draw, real, 0, -1, side=side), _plain_window(draw, fake, 1, -1, side=side))
         real = self.material.pick_real(rng, self.mixture.window_stills)
         family = _pick_family(rng, self.mixture.families, still=len(real.jpegs) < NUM_FRAMES)
         donors = self.material if is_clip(real) and rng.random() < self.mixture.donors else None
@@ -237,13 +239,17 @@ def pseudo_windows(
     pair = make_pair(_frames_of(real, indices), marks, int(rng.integers(2**31)), family, donor=donor)
     delivery = how(rng, real.side, NUM_FRAMES)
     pixels = np.stack([np.stack(deliver(pair.real, delivery)), np.stack(deliver(pair.fake, delivery))])
-    return Windows(pixels, np.stack([elapsed, elapsed]), _labels(1), np.array([origin, origin]))
+    # where the picture froze, a partial fake's part may not be shown at all
+    shown = any(pair.frame_fake[i] for i in delivery.order)
+    return Windows(pixels, np.stack([elapsed, elapsed]), _labels(1, [shown]), np.array([origin, origin]))
 
 
-def _plain_window(draw: int, track: Track, fake: int, origin: int, how: Draw = draw_delivery) -> Windows:
+def _plain_window(
+    draw: int, track: Track, fake: int, origin: int, how: Draw = draw_delivery, side: int | None = None
+) -> Windows:
     rng = np.random.default_rng(draw)
     indices, elapsed = _window_of(rng, track)
-    delivery = how(np.random.default_rng(draw), track.side, NUM_FRAMES)
+    delivery = how(np.random.default_rng(draw), track.side if side is None else side, NUM_FRAMES)
     pixels = np.stack(deliver(_frames_of(track, indices), delivery))[None]
     return Windows(pixels, elapsed[None], np.array([fake], np.float32), np.array([origin]))
 

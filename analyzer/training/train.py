@@ -70,9 +70,11 @@ class _Run:
         self.net = DeepfakeNet()
         self.start: WeightsCard | None = None
         self.started: Sequence[int] = ()
+        self.window_path_knows = ""
         if options.start is not None:
             state, self.start = load_weights(options.start)
             self.net.load_state_dict(state)
+            self.window_path_knows = digest_of(self.net) if self.start.calibration.a > 0 else ""
             self.started = range(NUM_STAGES)
         elif options.init is not None:
             load_backbone_start(self.net, options.init, options.init_stages)
@@ -101,11 +103,12 @@ class _Run:
         if self.place.stage == "B" and "B" in options.stages:
             self._stage_b()
             self._next_stage("C")
-        values = CalibrationValues(0.0, 1.0, 0.0)
+        trained = self._window_path_is_trained()
+        values = CalibrationValues(0.5, 0.5, 0.0) if trained else CalibrationValues(0.0, 1.0, 0.0)
         figures: dict[str, Measured] = {}
         with stage_bar("C: calibration, figures", quiet=options.quiet) as bar:
             if "C" in options.stages:
-                stage = StageC(self.bench, options.rule, window_counts=self._window_path_is_trained())
+                stage = StageC(self.bench, options.rule, window_counts=trained)
                 found = stage.calibrate(self.net, self._held_out())
                 values = found.values
                 figures = card_figures(found, options.rule)
@@ -120,7 +123,8 @@ class _Run:
         return self._write(values, measured)
 
     def _window_path_is_trained(self) -> bool:
-        return self.place.stage == "C" or self.start is not None
+        """On the features that there are now: in stage B of this run, or before it if they are still the same."""
+        return self.place.stage == "C" or self.window_path_knows == digest_of(self.net)
 
     def _held_out(self) -> list[Found]:
         """What to calibrate on: the calibration part, or dev where that has no real face."""

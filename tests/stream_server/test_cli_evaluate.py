@@ -57,7 +57,7 @@ def test_one_command_writes_table_json_html_and_card(
     assert "data:image/svg+xml" in page
     card = read_card(weights).measured
     assert card["list.video.auc"].value == 0.5
-    assert "deepfake-monitor evaluate list.tsv --card" in str(card["list.video.auc"].note)
+    assert "evaluate list.tsv --weights w.safetensors --card" in str(card["list.video.auc"].note)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,10 @@ def test_one_command_writes_table_json_html_and_card(
         ("--cells", "crf3000", Exit.BAD_INPUT),
         ("--weights", "/nowhere/w.safetensors", Exit.CANNOT_WORK),
         ("--jobs", "0", Exit.USAGE),
+        ("--loop", "7200", Exit.USAGE),
+        ("--loop", "60", Exit.USAGE),
+        ("--seconds", "9", Exit.USAGE),
+        ("--cache", "faces", Exit.USAGE),
     ],
 )
 def test_what_cannot_be_done_is_told_before_the_work(
@@ -83,8 +87,22 @@ def test_what_cannot_be_done_is_told_before_the_work(
     assert "A QUALITY" not in capsys.readouterr().out
 
 
+def test_cells_of_a_grid_that_is_not_asked_for_are_a_mistake(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    assert run(monkeypatch, folder / "list.tsv", "--cells", "crf32") == Exit.USAGE
+    assert "--robustness" in capsys.readouterr().err
+
+
 def test_the_command_that_is_told_names_no_folder_of_this_machine() -> None:
-    asked = {"--pseudo": True, "--alarms": False}
-    assert _command(Path("/home/me/my list.tsv"), "val", asked, card=True) == (
+    asked = {"--split": "val", "--pseudo": True, "--alarms": False, "--loop": None, "--card": True}
+    assert _command(Path("/home/me/my list.tsv"), asked) == (
         "deepfake-monitor evaluate 'my list.tsv' --split val --pseudo --card"
+    )
+
+
+def test_the_command_that_is_told_holds_everything_that_changes_a_figure() -> None:
+    asked = {"--robustness": True, "--cells": "crf32,face96", "--seconds": 9.0, "--alarms": True, "--loop": 60.0}
+    assert _command(Path("list.tsv"), asked).endswith(
+        "list.tsv --robustness --cells crf32,face96 --seconds 9 --alarms --loop 60"
     )
