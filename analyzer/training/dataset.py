@@ -18,6 +18,7 @@ from typing import Final, overload
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from rich.progress import track
 
 from analyzer.errors import DeepfakeMonitorError, MediaError
@@ -31,13 +32,14 @@ LOCAL_HEADER: Final = struct.Struct("<26xHH")
 """Of a zip entry: its end says how long the name and the extra field are that follow it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class StoredJpegs(Sequence[bytes]):
     """The pictures of a track file, each read when asked for: ten thousand clips do not fit into memory."""
 
     path: Path
-    entries: tuple[tuple[int, int], ...]
-    """Where an entry's header is in the file, and how many bytes its picture has."""
+    entries: npt.NDArray[np.int64]
+    """(n, 2): where an entry's header is in the file, and how many bytes its picture has. An array, for numbers of
+    Python take ten times the room, and are copied into every worker as soon as it counts references."""
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -49,7 +51,7 @@ class StoredJpegs(Sequence[bytes]):
     def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
         if isinstance(index, slice):
             return StoredJpegs(self.path, self.entries[index])
-        header, size = self.entries[index]
+        header, size = self.entries[index].tolist()
         try:
             with self.path.open("rb") as file:
                 file.seek(header)
@@ -79,7 +81,8 @@ def load_track(path: Path) -> Track:
             infos = sorted(
                 (info for info in archive.infolist() if info.filename.endswith(".jpg")), key=lambda info: info.filename
             )
-            jpegs = StoredJpegs(path, tuple((info.header_offset, info.file_size) for info in infos))
+            places = [(info.header_offset, info.file_size) for info in infos]
+            jpegs = StoredJpegs(path, np.array(places, np.int64).reshape(-1, 2))
             return Track(jpegs, arrays["landmarks"], arrays["at_s"], int(arrays["side"]))
     except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
         raise MediaError(f"{path}: damaged; delete it and build the cache again ({error})") from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,8 @@ from typing import Final
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from analyzer.training.dataset import Track
 from analyzer.training.manifest import Row
@@ -25,8 +27,8 @@ HASHED: Final = 3
 """So many faces of a file are hashed: the first, the last, and some between."""
 ALIKE_BITS: Final = 20
 """Of 256: files with two faces that differ in no more are taken for copies of one recording."""
-BLOCK: Final = 2048
-"""So many hashes are compared with all others at a time: 2048 x 30 000 float32 are 250 MB."""
+COMPARED: Final = 2**24
+"""So many pairs of hashes are compared at a time: 64 MB of float32, and 256 MB more should all of them be alike."""
 
 Hashes = npt.NDArray[np.float32]
 
@@ -93,17 +95,32 @@ def face_hashes(track: Track) -> Hashes:
 
 
 def alike(hashes: Sequence[Hashes], bits: int = ALIKE_BITS) -> list[tuple[int, int]]:
-    """Pairs of files (first < second) with a face each that differ in at most so many bits."""
+    """Pairs of files (first < second) that put together all that hang together by faces that differ in so few bits.
+
+    Of ten thousand pictures of one scene not every pair is given, but a chain: memory stays in bounds.
+    """
     owner = np.repeat(np.arange(len(hashes)), [len(part) for part in hashes])
     joined = np.concatenate([*hashes, np.zeros((0, CELLS * CELLS), np.float32)])
     pairs: set[tuple[int, int]] = set()
-    for start in range(0, len(joined), BLOCK):
+    block = max(1, COMPARED // max(1, len(joined)))
+    for start in range(0, len(joined), block):
         # of two hashes of -1 and 1 the product is 256 minus twice the bits that differ
-        near = joined[start : start + BLOCK] @ joined[start:].T >= CELLS * CELLS - 2 * bits
+        near = joined[start : start + block] @ joined[start:].T >= CELLS * CELLS - 2 * bits
         first, second = np.nonzero(near)
         ones, others = owner[first + start], owner[second + start]
-        pairs.update(zip(ones[ones < others].tolist(), others[ones < others].tolist(), strict=True))
+        pairs.update(_chains(ones[ones < others], others[ones < others], len(hashes)))
     return sorted(pairs)
+
+
+def _chains(ones: npt.NDArray[np.intp], others: npt.NDArray[np.intp], count: int) -> Iterator[tuple[int, int]]:
+    """The fewest pairs that put together what these pairs of `count` files do."""
+    if not len(ones):
+        return
+    edges = coo_array((np.ones(len(ones), np.int8), (ones, others)), shape=(count, count))
+    _, part = connected_components(edges, directed=False)
+    order = np.argsort(part, kind="stable")
+    together = part[order[1:]] == part[order[:-1]]
+    yield from zip(order[:-1][together].tolist(), order[1:][together].tolist(), strict=True)
 
 
 def as_given(rows: Sequence[Row]) -> Joined:

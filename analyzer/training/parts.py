@@ -10,7 +10,8 @@ from rich.console import Console
 from analyzer.errors import ConfigError
 from analyzer.training.dataset import TrackCache
 from analyzer.training.folder import folder_rows
-from analyzer.training.groups import Joined, as_given, face_hashes, join_groups
+from analyzer.training.groups import Joined, as_given, join_groups
+from analyzer.training.likeness import hashes_of
 from analyzer.training.loop import Log
 from analyzer.training.manifest import PARTS, Row, Shares, chosen_rows, count_kinds, share_out
 from analyzer.training.material import Found
@@ -33,7 +34,7 @@ def gather(options: TrainOptions, log: Log) -> dict[str, list[Found]]:
         why = f": {failures[0].reason}" if failures else ""
         raise ConfigError(f"{options.manifest}: not one of {len(rows)} files has a usable face{why}")
     if options.join:
-        joined = join_groups([row for row, _ in found], {row.file: face_hashes(track) for row, track in found})
+        joined = join_groups([row for row, _ in found], hashes_of(found, cache, quiet=options.quiet))
     else:
         joined = as_given([row for row, _ in found])
     log({"stage": "faces", "together": joined.report(), "largest": joined.largest})
@@ -43,6 +44,8 @@ def gather(options: TrainOptions, log: Log) -> dict[str, list[Found]]:
     shared, apart = share_joined([row for row, _ in found], joined, options)
     if apart:
         log({"stage": "faces", "belong together but placed apart": apart})
+        if not options.quiet:
+            Console(stderr=True).print(f"warning: belong together but were placed apart: {', '.join(apart)}")
     parts = {name: [(row, tracks[row.file]) for row in part] for name, part in shared.items()}
     for name, part in parts.items():
         reals, fakes = count_kinds(row for row, _ in part)

@@ -35,7 +35,7 @@ def test_a_copy_that_was_scaled_and_compressed_looks_alike_and_another_picture_d
     darker = np.asarray(face * 0.7, np.uint8)
     mirrored = np.ascontiguousarray(face[:, ::-1])
     hashes = [face_hashes(track([picture])) for picture in (face, small, darker, mirrored)]
-    assert alike(hashes) == [(0, 1), (0, 2), (1, 2)]
+    assert alike(hashes) == [(0, 1), (1, 2)]
 
 
 def test_one_face_in_common_is_enough(face: Pixels) -> None:
@@ -59,11 +59,21 @@ def test_flat_pictures_and_no_pictures_look_like_nothing() -> None:
 
 
 def test_many_files_are_compared_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("analyzer.training.groups.BLOCK", 2)
+    monkeypatch.setattr("analyzer.training.groups.COMPARED", 40)
     rng = np.random.default_rng(0)
     hashes = [np.sign(rng.normal(size=(2, CELLS * CELLS))).astype(np.float32) for _ in range(9)]
     hashes[7] = hashes[1][1:]
     assert alike(hashes) == [(1, 7)]
+
+
+def test_many_pictures_of_one_scene_are_a_chain_and_not_every_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("analyzer.training.groups.COMPARED", 250_000)
+    rng = np.random.default_rng(1)
+    scene = np.sign(rng.normal(size=(1, CELLS * CELLS))).astype(np.float32)
+    assert alike([scene] * 1000) == [(i, i + 1) for i in range(999)]
+    rows = [row(f"{i:04d}") for i in range(1000)]
+    joined = join_groups(rows, {one.file: scene for one in rows})
+    assert (joined.largest, joined.looked_alike) == (1000, 999)
 
 
 def test_groups_that_look_alike_become_one_named_by_the_first() -> None:
