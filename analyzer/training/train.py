@@ -116,8 +116,7 @@ class _Run:
             on_dev = measure(self.net, self.parts["dev"], values, self.bench)
             bar.update(TaskID(0), completed=1.0)
         operating = {name: asdict(figure) for name, figure in figures.items()}
-        abc = {"a": values.a, "b": values.b, "c": values.c}
-        self._log({"stage": "C", **abc, **on_dev.figures, **operating, "reliability": on_dev.reliability})
+        self._log({"stage": "C", **asdict(values), **on_dev.figures, **operating, "reliability": on_dev.reliability})
         draw_plots(options.output)
         measured = figures | {f"dev.{name}": Measured(value) for name, value in on_dev.figures.items()}
         return self._write(values, measured)
@@ -292,10 +291,8 @@ class _Run:
             file.write(json.dumps(values, ensure_ascii=False) + "\n")
 
     def _write(self, values: CalibrationValues, figures: Mapping[str, Measured]) -> Path:
-        calibration = self.net.calibration
-        calibration.a.fill_(values.a)
-        calibration.b.fill_(values.b)
-        calibration.c.fill_(values.c)
+        for name, value in asdict(values).items():
+            self.net.calibration.get_buffer(name).fill_(value)
         path = self.options.output / f"{self.options.name}.safetensors"
         seen = [part for part, stage in (("train", "A"), ("window", "B")) if stage in self.options.stages]
         rows = [row for part in seen for row, _ in self.parts[part]]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from pathlib import Path
 
 from analyzer.model.card import Measured, WeightsCard
@@ -44,10 +45,30 @@ def test_the_command_holds_what_changes_the_weights_and_no_path() -> None:
     assert command_of(options()) == "deepfake-monitor train list.tsv --output FOLDER --minutes 60"
     told = options(
         init=Path("/a/b0.safetensors"), init_stages=(0, 1), steps=5, seed=3, freeze=2, size=160, rate_backbone=1e-4,
-        rule=Rule(0.02), mixture=Mixture(real_fakes=0.15).without(["F5"]), placed={"g": "dev"}, stages="AB",
+        rule=Rule(0.0123456789), join=False, mixture=Mixture(real_fakes=0.15).without(["F5"]), placed={"g": "dev"},
+        stages="AB", split="my files",
     )  # fmt: skip
     assert command_of(told) == (
         "deepfake-monitor train list.tsv --output FOLDER --init b0.safetensors --init-stages 2 --stages AB --steps 5 "
-        "--seed 3 --place FILE --freeze 2 --size 160 --rate-backbone 0.0001 --target-fpr 0.02 --real-fakes 0.15 "
-        "--leave-out F5"
+        "--seed 3 --split 'my files' --place FILE --no-join --freeze 2 --size 160 --rate-backbone 0.0001 "
+        "--target-fpr 0.0123456789 --real-fakes 0.15 --leave-out F5"
     )
+
+
+def test_every_option_that_changes_the_weights_is_in_the_command() -> None:
+    usual = options()
+    # what is left: where things are, how fast they go, how the weights are called
+    silent = {
+        "manifest", "output", "cache", "name", "version", "device", "threads", "workers", "resume", "quiet",
+        "measure_every", "max_windows",
+    }  # fmt: skip
+    changed: dict[str, object] = {
+        "init": Path("b0"), "init_stages": (0,), "start": Path("w"), "freeze": 3, "size": 160, "precision": "float32",
+        "minutes": 7.0, "seed": 5, "split": "s", "mixture": Mixture(real_fakes=0.1), "placed": {"g": "dev"},
+        "join": False, "window_share": 0.1, "rule": Rule(0.5), "batch": 2, "rate_backbone": 1.0, "rate_head": 1.0,
+        "steps": 3, "stages": "A",
+    }  # fmt: skip
+    assert set(changed) | silent == {field.name for field in fields(TrainOptions)}
+    for name, value in changed.items():
+        told = replace(usual, **({"init": Path("b0")} if name == "init_stages" else {}), **{name: value})  # type: ignore[arg-type]  # each its field's
+        assert command_of(told) != command_of(usual), name

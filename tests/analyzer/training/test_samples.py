@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 from analyzer.errors import ConfigError
+from analyzer.training import samples
 from analyzer.training.dataset import Track
+from analyzer.training.delivery import Delivery, draw_delivery
 from analyzer.training.manifest import Row
 from analyzer.training.material import Material
 from analyzer.training.samples import (
@@ -17,23 +21,25 @@ from analyzer.training.samples import (
     PseudoWindows,
     WindowSamples,
     choose_window,
+    gently,
+    pseudo_windows,
 )
-from analyzer.training.synthesis import STILL_FAMILIES
+from analyzer.training.synthesis import STILL_FAMILIES, Pair, make_pair
 
 Found = list[tuple[Row, Track]]
 
 
 def test_images_are_half_real_half_fake_and_the_same_for_the_same_index(found: Found) -> None:
-    samples = ImageSamples(Material(found), Mixture(real_fakes=0.5), seed=3, count=8)
+    drawn = ImageSamples(Material(found), Mixture(real_fakes=0.5), seed=3, count=8)
     for index in range(6):
-        first, again = samples[index], samples[index]
+        first, again = drawn[index], drawn[index]
         assert first.pixels.shape == (4, 224, 224, 3)
         assert sorted(first.fake) == [0, 0, 1, 1]
         assert first.seams.shape == (4, 7, 7)
         assert not first.seams[first.fake == 0].any()
         for a, b in zip(first, again, strict=True):
             np.testing.assert_array_equal(a, b)
-    assert (samples[0].pixels != samples[1].pixels).any()
+    assert (drawn[0].pixels != drawn[1].pixels).any()
 
 
 def test_the_seam_of_a_real_fake_is_said_to_be_unknown(found: Found) -> None:
@@ -43,10 +49,52 @@ def test_the_seam_of_a_real_fake_is_said_to_be_unknown(found: Found) -> None:
     assert pseudo.knows_seam.all()
 
 
+def test_a_frame_that_was_not_changed_is_no_fake(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    def half_changed(*args: Any, **more: Any) -> Pair:
+        pair = make_pair(*args, **more)
+        return replace(pair, frame_fake=[index % 2 == 1 for index in range(len(pair.fake))])
+
+    monkeypatch.setattr(samples, "make_pair", half_changed)
+    clips = Material([(row, track) for row, track in found if not row.fake])
+    crops = ImageSamples(clips, Mixture(stills=0.0, real_fakes=0.0), 0, 1)[0]
+    assert list(crops.fake) == [0, 0, 0, 1]
+    assert crops.knows_seam.all()
+
+
+def test_a_window_whose_changed_frames_are_not_shown_is_no_fake(found: Found) -> None:
+    def frozen(rng: np.random.Generator, side: int, count: int) -> Delivery:
+        return replace(gently(rng, side, count), codec="none", order=[8] * count)
+
+    track = next(track for row, track in found if not row.fake)
+    drawn = [pseudo_windows(draw, track, "F7", how=frozen) for draw in range(12)]
+    for windows in drawn:
+        same = np.array_equal(windows.pixels[0], windows.pixels[1])
+        assert list(windows.fake) == [0, 0 if same else 1]
+    assert {float(windows.fake[1]) for windows in drawn} == {0.0, 1.0}
+
+
+def test_a_fake_and_its_real_are_delivered_at_the_smaller_size(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    sides: list[int] = []
+
+    def noting(rng: np.random.Generator, side: int, count: int, **more: Any) -> Delivery:
+        sides.append(side)
+        return draw_delivery(rng, side, count, **more)
+
+    monkeypatch.setattr(samples, "draw_delivery", noting)
+    real = next(track for row, track in found if not row.fake)
+    row, fake = next((row, track) for row, track in found if row.fake)
+    small = [cv2.imencode(".jpg", cv2.resize(frame, (140, 140)))[1].tobytes() for frame in fake.frames(range(20))]
+    shrunk = Track(small, fake.landmarks[:20] * np.float32(140 / fake.side), fake.at_s[:20], 140)
+    both = Material([(replace(row, fake=False, source="s"), real), (replace(row, source="s"), shrunk)])
+    assert real.side > 140
+    ImageSamples(both, Mixture(real_fakes=1.0), 0, 1)[0]
+    assert sides == [140]
+
+
 def test_windows_come_in_pairs_with_rising_times(found: Found) -> None:
-    samples = WindowSamples(Material(found), Mixture(real_fakes=0.5), seed=1, count=4)
+    drawn = WindowSamples(Material(found), Mixture(real_fakes=0.5), seed=1, count=4)
     for index in range(3):
-        windows = samples[index]
+        windows = drawn[index]
         assert windows.pixels.shape == (2, 16, 224, 224, 3)
         assert list(windows.fake) == [0, 1]
         assert not windows.elapsed_s[:, 0].any()

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from analyzer.errors import ConfigError, WeightsError
-from analyzer.model.weights import load_weights
+from analyzer.model.card import WeightsCard
+from analyzer.model.network import DeepfakeNet
+from analyzer.model.weights import load_weights, save_weights
 from analyzer.training import loop, train
 from analyzer.training.dataset import TrackCache
 from analyzer.training.material import Material
@@ -206,19 +208,50 @@ def test_windows_are_learned_from_clips_that_single_faces_were_not(
 
     for name in ("ImageSamples", "WindowSamples"):
         monkeypatch.setattr(train, name, noting(name, getattr(train, name)))
-    placed = {"g0": "train", "g1": "window", "g2": "calibration", "g3": "dev", "g4": "train", "g5": "window"}
-    run_training(replace(options, placed=placed, steps=1))
+    placed = {"g0": "train", "g1": "window", "g2": "calibration", "g3": "calibration", "g4": "train", "g5": "window"}
+    run_training(replace(options, placed=placed, steps=1, stages="AB"))
     assert seen == {"ImageSamples": {"g0", "g4"}, "WindowSamples": {"g1", "g5"}}
 
 
 def test_calibration_alone_changes_nothing_but_the_calibration(options: TrainOptions, tmp_path: Path) -> None:
     first = run_training(single_faces(options, 1))
     start, _ = load_weights(first)
-    state, card = load_weights(run_training(replace(options, start=first, stages="C", output=tmp_path / "c")))
+    placed = {**options.placed, "g3": "train", "g5": "train"}  # nothing to measure on: that takes long
+    alone = replace(options, start=first, stages="C", output=tmp_path / "c", placed=placed)
+    state, card = load_weights(run_training(alone))
     assert all(torch.equal(start[name], state[name]) for name in state if not name.startswith("calibration."))
     assert float(state["calibration.c"]) != 0.0
     assert card.description.startswith("Calibrated anew")
     assert "calibration.real_windows_flagged" in card.measured
+
+
+def with_window_path(a: float, path: Path) -> Path:
+    """Weights, as if from before, whose card gives the window path that much."""
+    torch.manual_seed(3)
+    net = DeepfakeNet()
+    net.calibration.a.fill_(a)
+    card = WeightsCard("before", "0.1", "2026", "Before.", ("films",), "research only")
+    save_weights(net, card, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("stages", "a", "counts"), [("C", 0.5, True), ("C", 0.0, False), ("AC", 0.5, False), ("BC", 0.0, True)]
+)
+def test_a_window_path_counts_only_for_the_features_that_it_was_trained_on(
+    options: TrainOptions, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stages: str, a: float, counts: bool
+) -> None:
+    told: list[bool] = []
+
+    def noting(*_: Any, window_counts: bool) -> None:
+        told.append(window_counts)
+        raise StoppedError
+
+    monkeypatch.setattr(train, "StageC", noting)
+    start = with_window_path(a, tmp_path / "before.safetensors")
+    with pytest.raises(StoppedError):
+        run_training(replace(options, start=start, stages=stages, steps=1))
+    assert told == [counts]
 
 
 def test_calibration_of_nothing_is_refused(options: TrainOptions) -> None:
