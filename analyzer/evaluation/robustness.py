@@ -13,8 +13,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -24,12 +22,12 @@ from analyzer.evaluation.kept import Kept, key_of
 from analyzer.evaluation.outcomes import settings_key
 from analyzer.evaluation.pixels import ShakyDetector
 from analyzer.evaluation.redelivery import Known, fingerprint, look_at, redeliver
-from analyzer.evaluation.sections import Interval, RobustnessCell, Steadiness
+from analyzer.evaluation.sections import RobustnessCell, Steadiness
 from analyzer.evaluation.workers import MakeTools, Tools, work_through
 from analyzer.report import DEFAULT_AGGREGATE
 from analyzer.scorer import ScorerInfo
 from analyzer.training.manifest import Row
-from analyzer.training.metrics import DRAWS, MIN_DRAWS, figures
+from analyzer.training.metrics import auc_difference, figures
 from analyzer.video import analyze_video
 
 DEFAULT_SECONDS: Final = 6.0
@@ -203,7 +201,12 @@ def cell_figures(videos: Sequence[Row], cell: Cell, results: Results, threshold:
     found = figures(
         [here[row.path] for row in rows], [row.fake for row in rows], [row.group for row in rows], threshold=threshold
     )
-    loss, loss_ci = (None, None) if cell is SOURCE else auc_loss(both, before, here)
+    loss = auc_difference(
+        [before[row.path] for row in both],
+        [here[row.path] for row in both],
+        [row.fake for row in both],
+        [row.group for row in both],
+    )
     return RobustnessCell(
         axis=cell.axis,
         level=cell.level,
@@ -218,8 +221,8 @@ def cell_figures(videos: Sequence[Row], cell: Cell, results: Results, threshold:
         not_scored=len(lost),
         note=_why(results[row.path, cell.key] for row in lost if (row.path, cell.key) in results),
         key=cell.key,
-        auc_loss=loss,
-        auc_loss_ci=loss_ci,
+        auc_loss=loss.value if cell is not SOURCE else None,
+        auc_loss_ci=loss.interval if cell is not SOURCE else None,
         flagged_real=sum(here[row.path] >= threshold for row in reals),
         flagged_real_before=sum(before[row.path] >= threshold for row in reals),
         left_as_is=sum(results[row.path, cell.key].left_as_is for row in rows),
@@ -247,37 +250,6 @@ def steadiness(videos: Sequence[Row], results: Results, threshold: float, cells:
         kept_ci=None if ends is None else (1 - ends[1], 1 - ends[0]),
         not_scored=sum(row.path in before for row in videos) - len(rows),
     )
-
-
-def auc_loss(
-    rows: Sequence[Row], before: Mapping[Path, float], here: Mapping[Path, float], *, draws: int = DRAWS
-) -> tuple[float | None, Interval | None]:
-    """AUC untouched minus AUC here with its 95 % interval: groups drawn with replacement, one draw for both.
-
-    The two are far more alike than two sets of videos would be, so the interval is much narrower than that of either.
-    """
-    fakes, reals = [row for row in rows if row.fake], [row for row in rows if not row.fake]
-    if not fakes or not reals:
-        return None, None
-    wins = _wins(before, fakes, reals) - _wins(here, fakes, reals)  # (fakes, reals)
-    names = sorted({row.group for row in rows})
-    drawn = np.random.default_rng(0).multinomial(len(names), np.full(len(names), 1 / len(names)), draws).astype(float)
-    of_fakes = drawn[:, [names.index(row.group) for row in fakes]]  # (draws, fakes)
-    of_reals = drawn[:, [names.index(row.group) for row in reals]]
-    pairs = of_fakes.sum(axis=1) * of_reals.sum(axis=1)
-    usable = pairs > 0
-    losses = np.einsum("df,fr,dr->d", of_fakes[usable], wins, of_reals[usable], optimize=True) / pairs[usable]
-    if len(losses) < MIN_DRAWS or len(names) < 3:
-        return float(wins.mean()), None
-    low, high = np.quantile(losses, [0.025, 0.975])
-    return float(wins.mean()), (float(low), float(high))
-
-
-def _wins(scores: Mapping[Path, float], fakes: Sequence[Row], reals: Sequence[Row]) -> npt.NDArray[np.float64]:
-    """1 where the fake scores above the real, 0.5 where equal: the mean is the AUC."""
-    of_fakes = np.array([scores[row.path] for row in fakes])[:, None]
-    of_reals = np.array([scores[row.path] for row in reals])[None, :]
-    return np.asarray((of_fakes > of_reals) + 0.5 * (of_fakes == of_reals), np.float64)
 
 
 def _scores(videos: Sequence[Row], cell: str, results: Results) -> dict[Path, float]:

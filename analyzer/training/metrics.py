@@ -28,6 +28,8 @@ Truth = Sequence[bool] | npt.NDArray[np.bool_]
 DRAWS: Final = 2000
 MIN_DRAWS: Final = 20
 """With fewer usable draws (those with both kinds) there is no interval."""
+MIN_SOURCES: Final = 3
+"""Of fewer there is no bootstrap interval: one or two sources cannot show how sources differ."""
 ECE_BINS: Final = 10
 MAX_FPR: Final = 0.01
 """Of `tpr_at_1`."""
@@ -158,21 +160,6 @@ def average_precision(scores: Sequence[float] | Values, fake: Truth) -> float | 
     return _alone(scores, fake, "average_precision")
 
 
-def tpr_at_fpr(scores: Sequence[float] | Values, fake: Truth, fpr: float = MAX_FPR) -> float | None:
-    """Share of fakes found by the best threshold that calls at most `fpr` of reals fake; None without both kinds.
-
-    With fewer reals than 1 / `fpr` that is: found by a threshold above every real.
-    """
-    values, truth = np.asarray(scores, np.float64), np.asarray(fake, bool)
-    if truth.all() or not truth.any():
-        return None
-    reals = np.sort(values[~truth])[::-1]
-    allowed = int(fpr * len(reals) + 1e-9)
-    if allowed >= len(reals):
-        return 1.0
-    return float((values[truth] > reals[allowed]).mean())
-
-
 def ece(scores: Sequence[float] | Values, fake: Truth) -> float | None:
     """Expected calibration error of scores 0 to 1, 10 bins of equal width; None without samples.
 
@@ -227,20 +214,27 @@ def figures(
 ) -> Figures:
     """Every figure with its 95 % interval: whole groups drawn with replacement, `draws` times, the same for a seed.
 
-    A draw that holds one kind only has no AUC and is left out of its interval. An interval without any width at 0 or 1
-    (nothing was ever wrong) would claim certainty: it is widened to what so many independent sources can show, the
-    exact binomial bound (Clopper and Pearson, 1934); elsewhere no width means no interval. Raises `ValueError` for
-    unequal lengths or scores that are not finite.
+    A draw that holds one kind only has no AUC and is left out of its interval. With fewer than `MIN_SOURCES` groups (of
+    the rarer kind, for what depends on both) there is none. An interval without any width at 0 or 1 (nothing was ever
+    wrong) would claim certainty: it is widened to what so many independent sources can show, the exact binomial bound
+    (Clopper and Pearson, 1934); elsewhere no width means no interval. Raises `ValueError` for unequal lengths or scores
+    that are not finite.
     """
     if not len(scores):
         return Figures(*(Estimate(None, None) for _ in NAMES))
     sample = _Sorted(scores, fake, threshold)
     point = {name: float(value[0]) for name, value in sample.figures(np.ones((1, len(scores)))).items()}
-    truth, names = np.asarray(fake, bool), np.asarray(groups)
-    sources = {"fpr": len(set(names[~truth])), "tpr": len(set(names[truth]))}
-    rarer = min(sources.values())
+    names = np.asarray(groups)
+    reals, fakes = _sources(fake, names)
+    sources = {"fpr": reals, "tpr": fakes, "ece": len(set(names)), "brier": len(set(names))}
+    rarer = min(reals, fakes)
     drawn = _bootstrap(sample, names, draws, seed)
     return Figures(*(_estimate(point[name], drawn[name], sources.get(name, rarer)) for name in NAMES))
+
+
+def _sources(fake: Truth, names: npt.NDArray[np.str_]) -> tuple[int, int]:
+    truth = np.asarray(fake, bool)
+    return len(set(names[~truth])), len(set(names[truth]))
 
 
 def _bootstrap(sample: _Sorted, groups: npt.NDArray[np.str_], draws: int, seed: int) -> Mapping[str, Values]:
@@ -264,12 +258,31 @@ def _estimate(value: float, drawn: Values, sources: int) -> Estimate:
     if len(usable) < MIN_DRAWS or sources < 1:
         return Estimate(value, None)
     low, high = (float(end) for end in np.quantile(usable, [0.025, 0.975]))
-    if high - low > 1e-12:
+    if high - low > 1e-12 and sources >= MIN_SOURCES:
         return Estimate(value, (low, high))
-    if value not in {0.0, 1.0}:  # one source: no draw differs from another
+    if value not in {0.0, 1.0}:
         return Estimate(value, None)
     reach = 0.025 ** (1 / sources)
     return Estimate(value, (reach, 1.0) if value else (0.0, 1 - reach))
+
+
+def auc_difference(
+    first: Sequence[float], second: Sequence[float], fake: Sequence[bool], groups: Sequence[str], *, draws: int = DRAWS
+) -> Estimate:
+    """AUC of the first scores minus that of the second, of the same samples: groups drawn once for both.
+
+    The two are far more alike than two sets would be, so the interval is much narrower than that of either AUC.
+    """
+    names, samples = np.asarray(groups), [_Sorted(scores, fake, 0.5) for scores in (first, second)]
+    before, after = (_alone(scores, fake, "auc") for scores in (first, second))
+    if before is None or after is None:
+        return Estimate(None, None)
+    drawn = np.subtract(*(_bootstrap(sample, names, draws, 0)["auc"] for sample in samples))
+    usable = drawn[~np.isnan(drawn)]
+    if len(usable) < MIN_DRAWS or min(_sources(fake, names)) < MIN_SOURCES:
+        return Estimate(before - after, None)
+    low, high = np.quantile(usable, [0.025, 0.975])
+    return Estimate(before - after, (float(low), float(high)))
 
 
 def auc_interval(

@@ -17,7 +17,6 @@ from analyzer.evaluation.robustness import (
     Grid,
     Results,
     Rule,
-    auc_loss,
     cell_figures,
     run_robustness,
     steadiness,
@@ -107,21 +106,6 @@ def test_a_verdict_is_kept_only_if_all_six_agree() -> None:
     assert found.kept_ci is not None
     assert found.kept_ci[0] < 2 / 3 <= found.kept_ci[1]
     assert steadiness(rows, results, 0.5, ["src", "crf32"]) is None
-
-
-def test_losses_are_drawn_together_so_that_equal_scores_lose_nothing() -> None:
-    rng = np.random.default_rng(0)
-    rows = [a_row(f"r{i}", fake=i % 2 == 0, group=f"g{i // 3}") for i in range(60)]
-    before = {row.path: float(rng.normal(1.0 if row.fake else 0.0)) for row in rows}
-    assert auc_loss(rows, before, before) == (0, (0, 0))
-    worse = {path: score + 0.2 * float(rng.normal()) for path, score in before.items()}
-    loss, ends = auc_loss(rows, before, worse)
-    assert loss is not None
-    assert ends is not None
-    assert ends[0] <= loss <= ends[1]
-    assert ends[1] - ends[0] < 0.15  # either AUC alone is known to .25 or so
-    reals = [row for row in rows if not row.fake]
-    assert auc_loss(reals, before, before) == (None, None)
 
 
 def test_videos_are_delivered_and_scored_by_the_serving_code(videos: list[Row]) -> None:
