@@ -12,7 +12,7 @@ class Exit(IntEnum):
 
     OK = 0
     FOUND = 1
-    """Something was found: a deepfake (`score`), a problem (`doctor`), rows that failed (`evaluate`)."""
+    """Something was found: a deepfake (`score`), a problem (`doctor`)."""
     USAGE = 2
     """The command line is wrong."""
     BAD_INPUT = 3

@@ -258,11 +258,11 @@ def alarm_figures(watched: Sequence[tuple[Row, Watched]], loop_s: float | None =
         caught_60_s=sum(at_s <= CAUGHT_WITHIN_S for at_s in first),
         caught=len(first),
         median_s_to_alert=statistics.median(first) if first else None,
-        note=_note(streams, distinct_min, loop_s),
+        note=_note(streams, len(watched) - len(usable), distinct_min, loop_s),
     )
 
 
-def _note(streams: Sequence[tuple[bool, float, Alarms]], distinct_min: float, loop_s: float | None) -> str:
+def _note(streams: Sequence[tuple[bool, float, Alarms]], silent: int, distinct_min: float, loop_s: float | None) -> str:
     if not streams:
         return "no video had a score"
     median_s = statistics.median(seconds for _, seconds, _ in streams)
@@ -275,6 +275,8 @@ def _note(streams: Sequence[tuple[bool, float, Alarms]], distinct_min: float, lo
     short = sum(not alarms.could_alert for _, _, alarms in streams)
     if short:
         parts.append(f"{short} of {len(streams)} are too short for any alert")
+    if silent:
+        parts.append(f"{silent} more had no score and count nowhere")
     return "; ".join(parts)
 
 

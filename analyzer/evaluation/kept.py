@@ -22,7 +22,8 @@ class Kept:
     def __init__(self, path: Path | None) -> None:
         """Take up what is there; None keeps nothing on disk. Raises `ConfigError` when the file cannot be used."""
         self._path = path
-        self._known: dict[str, Mapping[str, object]] = {}
+        self._known: dict[str, str] = {}
+        """Lines as they are: read, they would take ten times the room, and a list may have ten thousand files."""
         self._torn = False
         """The file ends in the middle of a line."""
         if path is None:
@@ -44,21 +45,23 @@ class Kept:
         except (ValueError, RecursionError):
             return
         if isinstance(value, dict) and isinstance(value.get(KEY), str):
-            self._known[value[KEY]] = value
+            self._known[value[KEY]] = line
 
     def find(self, key: str) -> Mapping[str, object] | None:
         """What was kept under this key."""
-        return self._known.get(key)
+        line = self._known.get(key)
+        found: Mapping[str, object] | None = None if line is None else json.loads(line)
+        return found
 
     def add(self, key: str, result: Mapping[str, object]) -> None:
         """Keep a result: numbers, words, lists of them. Raises `ConfigError` when the disk does not take it."""
-        entry = {KEY: key, **result}
-        self._known[key] = entry
+        line = json.dumps({KEY: key, **result})
+        self._known[key] = line
         if self._path is None:
             return
         try:
             with self._path.open("a", encoding="utf-8", errors="replace") as file:
-                file.write(("\n" if self._torn else "") + json.dumps(entry) + "\n")
+                file.write(("\n" if self._torn else "") + line + "\n")
         except OSError as error:
             raise ConfigError(f"{self._path}: cannot keep results there: {error.strerror or error}") from error
         self._torn = False

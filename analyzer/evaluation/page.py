@@ -47,7 +47,8 @@ def make_page(report: EvaluationReport, picture: Picture) -> str:
         "shows faces of the people in the evaluated videos: treat it as you treat those.</p></header>",
         '<nav aria-label="Sections"><a href="#quality">Quality</a><a href="#robustness">Robustness</a>'
         '<a href="#alarms">Alarms</a><a href="#cost">Cost</a><a href="#failures">Failures</a>'
-        '<a href="#origin">Origin</a></nav>',
+        + ('<a href="#explanation">Explanation</a>' if report.pointing is not None else "")
+        + '<a href="#origin">Origin</a></nav>',
         "<main>",
         _tiles(report.video),
         _quality(report),
@@ -230,7 +231,7 @@ def _explanation(report: EvaluationReport) -> str:
     return (
         '<section id="explanation"><h2>Explanation</h2><p class="muted">How often the highest cell of the map of where '
         "the network looked is one that was pasted, in percent; beside it others that know nothing of the pasting. "
-        f"{found.n_sources} sources, seed {found.seed}. {text(found.note)}</p>{table}</section>"
+        f"{text(wording.pointing_line(found))}.</p>{table}</section>"
     )
 
 

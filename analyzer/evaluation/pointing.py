@@ -26,6 +26,7 @@ from analyzer.config import MAP_SIZE, NUM_FRAMES
 from analyzer.datatypes import Box, Pixels
 from analyzer.errors import ConfigError, WeightsError
 from analyzer.evaluation.sections import PointingFigures, PointingRow, Share
+from analyzer.evaluation.spread import left_out, spread_over_groups
 from analyzer.faces.crop import crop_face
 from analyzer.model.card import default_weights_dir, find_weights
 from analyzer.model.network import DeepfakeNet, preprocess
@@ -48,6 +49,8 @@ FACES: Final = 4
 VISIBLE: Final = 0.05
 """A face whose most foreign cell is less foreign than this was not changed to speak of, and is left out."""
 RANDOM_NETS: Final = 3
+MOST_FILES: Final = 120
+"""Real videos that are played on, each with every family; of a longer list as many, spread over the sources."""
 BATCH: Final = 8
 DRAWS: Final = 2000
 ALL: Final = "all"
@@ -248,9 +251,10 @@ def run_pointing(
     if path is None:
         raise WeightsError("there are no trained weights, so there is no map to look at")
     reals = [row for row in rows if not row.fake and not row.is_picture]
+    chosen = spread_over_groups(reals, MOST_FILES)
     cache = TrackCache(folder)
-    unusable = {failure.file for failure in cache.build(reals)}
-    found = [(row, track) for row, track in cache.load(reals) if len(track.jpegs) >= NUM_FRAMES]
+    cache.build(chosen)
+    found = [(row, track) for row, track in cache.load(chosen) if len(track.jpegs) >= NUM_FRAMES]
     net = DeepfakeNet()
     net.load_state_dict(load_weights(path)[0])
     with Progress(console=Console(stderr=True)) as progress:
@@ -263,5 +267,4 @@ def run_pointing(
             families=FAMILIES,
             tell=lambda done: progress.update(task, completed=done),
         )
-    note = f"{len(unusable)} of {len(reals)} real videos without 16 usable faces were left out" if unusable else ""
-    return replace(figures, note=note)
+    return replace(figures, note=left_out(len(reals), len(chosen), len(found)))

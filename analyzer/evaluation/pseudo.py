@@ -25,6 +25,7 @@ from analyzer.evaluation.kept import Kept, key_of
 from analyzer.evaluation.outcomes import settings_key
 from analyzer.evaluation.pseudo_rows import AS_SEEN_LIVE, row_name
 from analyzer.evaluation.sections import PseudoRow
+from analyzer.evaluation.spread import left_out, spread_over_groups
 from analyzer.scorer import ClipScore, Scorer
 from analyzer.training.dataset import Track, TrackCache
 from analyzer.training.delivery import BOX_SHARE, VIEWED_PX, Delivery, deliver, draw_delivery
@@ -39,6 +40,8 @@ Draw = Callable[[np.random.Generator, int], Delivery]
 
 WANTED: Final = 120
 """Windows of a row: enough for an interval of some .05 either way, and minutes on a CPU."""
+MOST_FILES: Final = 240
+"""Real videos that windows are made of; of a longer list as many, spread over the sources."""
 MOST_EACH: Final = 6
 """Windows of one face: more say nearly the same."""
 LIVE_CRF: Final = (28, 35)
@@ -113,13 +116,14 @@ def run_pseudo(
     """Measure every row on the real videos among `rows`.
 
     `faces`: where cut-out faces are, or are put, as `train` keeps them. Results are kept in `work`, so that the same
-    call goes on where it was cut off. Videos without a usable face are left out. Raises `ConfigError` when
-    none is left, `ScorerError`.
+    call goes on where it was cut off. Videos without a usable face are left out, which the rows' notes tell. Raises
+    `ConfigError` when none is left, `ScorerError`.
     """
     reals = [row for row in rows if not row.fake and not row.is_picture]
+    chosen = spread_over_groups(reals, MOST_FILES)
     cache = TrackCache(faces)
-    cache.build([row for row in reals if row.path.is_file()])
-    found = [(row, track) for row, track in cache.load(reals) if len(track.jpegs) >= NUM_FRAMES]
+    cache.build([row for row in chosen if row.path.is_file()])
+    found = [(row, track) for row, track in cache.load(chosen) if len(track.jpegs) >= NUM_FRAMES]
     if not found:
         raise ConfigError("pseudo-fakes are made of real faces: no real video of the manifest has a usable one")
     kept = Kept(work / "pseudo.jsonl")
@@ -138,7 +142,8 @@ def run_pseudo(
                 pairs.append((row.group, pair))
                 progress.update(bar, advance=1)
             out.append(row_figures(name, pairs, threshold))
-    return tuple(out)
+    note = left_out(len(reals), len(chosen), len(found))
+    return tuple(replace(row, note="; ".join(filter(None, (note, row.note)))) for row in out)
 
 
 def _pair(scorer: Scorer, track: Track, sample: Sample, kept: Kept, key: str) -> tuple[Opinion, Opinion] | None:

@@ -122,3 +122,4 @@ def _explanation(report: EvaluationReport, console: Console) -> None:
     for row in report.pointing.rows:
         table.add_row(*(escape(cell) for cell in wording.pointing_cells(row)))
     console.print(table)
+    console.print(f"  {wording.pointing_line(report.pointing)}", markup=False, style="dim")

@@ -7,7 +7,7 @@ from typing import Final
 
 from analyzer.evaluation.quality import FEW, FOR_ONE_PERCENT, Quality
 from analyzer.evaluation.report import EvaluationReport
-from analyzer.evaluation.sections import Interval, PointingRow, PseudoRow, RobustnessCell, Share
+from analyzer.evaluation.sections import Interval, PointingFigures, PointingRow, PseudoRow, RobustnessCell, Share
 from analyzer.training.metrics import ECE_BINS, Estimate
 
 NOT_MEASURED: Final = "-"
@@ -159,6 +159,7 @@ def reading_notes(report: EvaluationReport) -> list[str]:
             f"ECE has {ECE_BINS} bins of equal width. So few files have {short(video.ece_floor)} by chance alone, were "
             "the scores perfectly true (pooled)."
         )
+    notes += [f"pseudo-fakes: {note}." for note in dict.fromkeys(row.note for row in report.pseudo if row.note)]
     notes.append("abstain: files in which no face was fit to be judged; of the row's fakes, in pooled of all files.")
     return notes
 
@@ -254,6 +255,11 @@ POINTING_HEAD: Final = (
     "target, family", "faces", "tracks", "network", "own real", "random nets", "centre", "best fixed", "chance",
     "lead over random", "lead over own real",
 )  # fmt: skip
+
+
+def pointing_line(found: PointingFigures) -> str:
+    """What the pointing game was played on."""
+    return f"{found.n_sources} sources, seed {found.seed}{f'; {found.note}' if found.note else ''}"
 
 
 def pointing_cells(row: PointingRow) -> list[str]:

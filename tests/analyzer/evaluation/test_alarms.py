@@ -101,6 +101,7 @@ def test_figures_equal_those_by_hand() -> None:
     assert (found.real_streams_with_alert, found.fake_streams, found.caught, found.caught_60_s) == (1, 2, 1, 1)
     assert found.median_s_to_alert == pytest.approx(5.5, abs=0.2)
     assert "12.0 distinct minutes" in found.note
+    assert "1 more had no score and count nowhere" in found.note
 
 
 def test_looped_footage_has_no_interval_and_is_called_that() -> None:

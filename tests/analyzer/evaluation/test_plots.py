@@ -8,7 +8,16 @@ import pytest
 from analyzer.errors import ConfigError
 from analyzer.evaluation import plots
 from analyzer.evaluation.evaluate import summarise
-from analyzer.evaluation.plots import Plot, reliability, require_matplotlib, robustness, roc, timeline
+from analyzer.evaluation.plots import (
+    MOST_POINTS,
+    Plot,
+    _thinned,
+    reliability,
+    require_matplotlib,
+    robustness,
+    roc,
+    timeline,
+)
 from analyzer.evaluation.sections import RobustnessCell
 from tests.analyzer.evaluation.tables import a_judge, points, scored
 
@@ -72,3 +81,17 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch: pytest.MonkeyPa
 def test_the_two_pages_have_colours_of_their_own() -> None:
     assert len(plots.LIGHT.colors) == len(plots.DARK.colors)
     assert not set(plots.LIGHT.colors) & set(plots.DARK.colors)
+
+
+def test_a_film_of_two_hours_keeps_its_highest_and_lowest_score_in_a_small_picture() -> None:
+    scores = [0.5 + 0.4 * ((i * 7919) % 997) / 997 for i in range(43_200)]
+    scores[12_345], scores[30_000] = 1.0, 0.0
+    film = tuple(replace(points((0.0, 0.0))[0], end_s=i / 6, fake_probability=one) for i, one in enumerate(scores))
+    found = timeline(replace(FILES[0], timeline=film), 0.5)
+    assert found is not None
+    assert "43200 window(s)" in found.says
+    assert len(found.light) < 100_000
+    line = _thinned([(point.end_s, point.fake_probability) for point in film])
+    assert len(line) <= MOST_POINTS
+    assert line == sorted(line)
+    assert {(12_345 / 6, 1.0), (30_000 / 6, 0.0)} <= set(line)
