@@ -65,6 +65,9 @@ def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
     real_fakes: Annotated[
         float, typer.Option(min=0, max=1, help="Share of samples with a fake of yours.", rich_help_panel=_MORE)
     ] = 0.3,
+    painter_share: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Of the time, to train painters of faces.", rich_help_panel=_MORE)
+    ] = 0.1,
     leave_out: Annotated[
         list[str] | None, typer.Option(help="A pseudo-fake family not to draw.", rich_help_panel=_MORE)
     ] = None,
@@ -104,10 +107,11 @@ def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
         raise typer.BadParameter("expected weights to calibrate (--start)", param_hint="--calibrate-only")
     from analyzer.training.calibrate import Rule  # noqa: PLC0415  # `--help` must not wait for torch
     from analyzer.training.manifest import read_places  # noqa: PLC0415
+    from analyzer.training.mixture import Mixture  # noqa: PLC0415
     from analyzer.training.options import TrainOptions  # noqa: PLC0415
+    from analyzer.training.painter import PAINTERS, load_painters  # noqa: PLC0415
     from analyzer.training.parts import gather  # noqa: PLC0415
     from analyzer.training.preview import write_sheets  # noqa: PLC0415
-    from analyzer.training.samples import Mixture  # noqa: PLC0415
     from analyzer.training.train import run_training  # noqa: PLC0415
 
     options = TrainOptions(
@@ -117,7 +121,7 @@ def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
         placed=read_places(place) if place is not None else {}, resume=resume, device=device,
         mixture=Mixture(real_fakes=real_fakes).without(leave_out or ()), freeze=freeze, size=size,
         precision=precision, rate_backbone=rate_backbone, rate_head=rate_head, batch=batch, workers=workers,
-        rule=Rule(target_fpr, target_clip_fpr), threads=threads, join=join,
+        painter_share=painter_share, rule=Rule(target_fpr, target_clip_fpr), threads=threads, join=join,
         window_share=window_share, measure_every=measure_every,
     )  # fmt: skip
     if preview is None:
@@ -125,5 +129,6 @@ def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
         return
     options.check()
     found = gather(options, lambda _: None)["train"]
-    *_, page = write_sheets(found, preview, seed=seed)
+    kept = output / PAINTERS
+    *_, page = write_sheets(found, preview, seed=seed, painters=load_painters(kept) if kept.exists() else ())
     typer.echo(f"{page}")

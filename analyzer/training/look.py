@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -14,6 +14,9 @@ from analyzer.training.geometry import TEMPLATE, Affine
 
 Field = npt.NDArray[np.float32]
 """Values over the aligned square, shape (TEMPLATE, TEMPLATE, 3)."""
+
+Paint = Callable[[Sequence[Pixels]], list[Pixels]]
+"""Paints RGB pictures of one size anew, as `analyzer.training.painter` does."""
 
 _LUMA = np.array([0.299, 0.587, 0.114])
 
@@ -127,8 +130,11 @@ class Decoder:
     sharpen: float
     """Weight of unsharp masking: little as of a video filter, much as of a face enhancer."""
 
-    def paint(self, picture: Pixels, to_picture: Affine) -> Pixels:
-        """The picture with its face painted. `to_picture` maps the `size` x `size` square into it."""
+    def paint(self, picture: Pixels, to_picture: Affine, painter: Paint | None = None) -> Pixels:
+        """The picture with its face painted. `to_picture` maps the `size` x `size` square into it.
+
+        With a `painter` that leaves its own traces, instead of blur and smoothed skin.
+        """
         face = cv2.warpAffine(
             picture,
             to_picture,
@@ -136,9 +142,11 @@ class Decoder:
             flags=cv2.INTER_AREA | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REFLECT,
         )
-        if self.blur:
+        if painter is not None:
+            face = painter([np.asarray(face, np.uint8)])[0]
+        elif self.blur:
             face = cv2.GaussianBlur(face, (0, 0), self.blur)
-        if self.skin:
+        elif self.skin:
             face = cv2.bilateralFilter(face, 7, self.skin, 4)
         if self.sharpen:
             face = cv2.addWeighted(face, 1 + self.sharpen, cv2.GaussianBlur(face, (0, 0), 1.5), -self.sharpen, 0)

@@ -16,11 +16,12 @@ import torch
 from analyzer.model.card import CalibrationValues
 from analyzer.model.network import DeepfakeNet
 from analyzer.training.encoded import encode
+from analyzer.training.look import Paint
 from analyzer.training.material import Found, is_clip
 from analyzer.training.metrics import at_threshold, auc
 from analyzer.training.samples import PlainWindows, PseudoWindows
 from analyzer.training.stages import loader
-from analyzer.training.synthesis import FAMILIES, STILL_FAMILIES
+from analyzer.training.synthesis import FAMILIES, PAINTED, STILL_FAMILIES
 
 Values = npt.NDArray[np.float64]
 STILLS: Final = 60
@@ -39,6 +40,8 @@ class Bench:
     """Windows of every track."""
     most: int = 300
     """Of a kind, so many tracks at most: more would take longer and say much the same."""
+    painters: Sequence[Paint] = ()
+    """Those that the pseudo-fakes of the family `PAINTED` are made with; without any there are none."""
 
     @property
     def precision(self) -> str:
@@ -152,11 +155,12 @@ def measure(net: DeepfakeNet, found: Sequence[Found], values: CalibrationValues,
         _put(figures, "tpr", rates.tpr)
         figures["n.real"], figures["n.fake"] = float((~fake).sum()), float(fake.sum())
     reals = [(row, track) for row, track in found if not row.fake]
-    for family in FAMILIES:
+    for family in (*FAMILIES, PAINTED) if bench.painters else FAMILIES:
         chosen_reals = evenly(clips(reals), bench.most)
         chosen_reals += [] if family not in STILL_FAMILIES else evenly(stills(reals), STILLS)
         if chosen_reals:
-            logits = logits_of(net, PseudoWindows(chosen_reals, family, bench.seed), bench)
+            samples = PseudoWindows(chosen_reals, family, bench.seed, painters=bench.painters)
+            logits = logits_of(net, samples, bench)
             _put(figures, f"pseudo.{family}.frames", auc(logits.frames, logits.fake))
             _put(figures, f"pseudo.{family}.window", auc(logits.window, logits.fake))
     return OnDev(figures, reliable)

@@ -10,8 +10,8 @@ from typing import Final
 from analyzer.errors import ConfigError
 from analyzer.model.backbone import NUM_STAGES
 from analyzer.training.calibrate import Rule
+from analyzer.training.mixture import Mixture
 from analyzer.training.precision import PRECISIONS
-from analyzer.training.samples import Mixture
 
 SIZES: Final = (160, 192, 224)
 """Crop sizes of stage A: the network halves a crop five times, and smaller ones hide what it is to see."""
@@ -38,6 +38,8 @@ class TrainOptions:
     precision: str = "auto"
     """float32, bfloat16, or auto: bfloat16 on CUDA, on a CPU what a few timed steps say (float32 with `steps`)."""
     minutes: float = 60.0
+    painter_share: float = 0.1
+    """Of the minutes, to train autoencoders that paint faces as deepfakes are painted; 0 for none."""
     seed: int = 0
     device: str = "auto"
     """auto, cpu or cuda."""
@@ -85,6 +87,7 @@ class TrainOptions:
             "steps must be above 0": self.steps is not None and self.steps < 1,
             "threads must be above 0": self.threads is not None and self.threads < 1,
             "rates must be above 0": min(self.rate_backbone, self.rate_head) <= 0,
+            "the share of time for painters must be 0 or more and below 1": not 0 <= self.painter_share < 1,
             "the share of windows must be 0 or more and below 1": not 0 <= self.window_share < 1,
             "shares of real material that may be flagged must be above 0 and at most 1": not 0
             < min(shares)
@@ -111,4 +114,5 @@ class TrainOptions:
         mixed = (self.mixture, self.batch, self.size, self.window_share, sorted(self.placed.items()))
         learned = (self.init_stages, self.freeze, self.rate_backbone, self.rate_head, start_sha256)
         apart = () if self.join else ("apart",)
-        return repr((self.seed, mixed, learned, *apart))
+        painted = ("painted",) if self.painter_share else ()
+        return repr((self.seed, mixed, learned, *apart, *painted))

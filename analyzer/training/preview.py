@@ -6,10 +6,8 @@ deliveries, and an `index.html` that holds them all. Only the tracks that are sh
 
 from __future__ import annotations
 
-import base64
-import html
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -20,12 +18,14 @@ from rich.progress import track as progress_bar
 
 from analyzer.config import NUM_FRAMES
 from analyzer.datatypes import Pixels
-from analyzer.errors import ConfigError, MediaError
+from analyzer.errors import ConfigError
 from analyzer.training.dataset import LOOSE, Track
 from analyzer.training.delivery import BOX_SHARE, Delivery, deliver, draw_delivery
 from analyzer.training.geometry import Mask, is_grey
+from analyzer.training.look import Paint
 from analyzer.training.material import Found, Material, is_clip
-from analyzer.training.synthesis import FAMILIES, IN_PLACE, STILL_FAMILIES, Pair, make_pair
+from analyzer.training.sheet import Tile, encode, fit, grid, page, titled, write
+from analyzer.training.synthesis import FAMILIES, IN_PLACE, PAINTED, STILL_FAMILIES, Pair, make_pair
 
 AMPLIFIED: Final = 4
 """Differences are shown so many times larger: what a network finds may be too dark to see."""
@@ -38,21 +38,22 @@ STRIP_CLIPS: Final = 3
 DELIVERIES: Final = 30
 MAX_ROWS: Final = 60
 """Far more than people look at, and far below the height that a JPEG can have."""
-GAP: Final = 4
-LINE: Final = 13
-"""Height in pixels of a line of small print."""
-
-Tile = tuple[Pixels, Sequence[str]]
-"""A picture, and the lines of small print below it."""
 
 
 def write_sheets(
-    found: Sequence[Found], folder: Path, *, seed: int = 0, quiet: bool = False, rows: int = 6
+    found: Sequence[Found],
+    folder: Path,
+    *,
+    seed: int = 0,
+    quiet: bool = False,
+    rows: int = 6,
+    painters: Sequence[Paint] = (),
 ) -> list[Path]:
     """Write the sheets as JPEG, at most 1 600 px wide, and `index.html`; returns their paths, the page last.
 
     `found`: rows with their tracks; fakes among them are passed over. The same `seed` shows the same. `rows`: faces per
-    family, 1 to 60. Raises `ConfigError` when no face is real, or the folder cannot be written to.
+    family, 1 to 60. With `painters` there is a sheet of `PAINTED`, too. Raises `ConfigError` when no face is real, or
+    the folder cannot be written to.
     """
     if not 1 <= rows <= MAX_ROWS:
         raise ConfigError(f"expected 1 to {MAX_ROWS} rows on a contact sheet, got {rows}")
@@ -60,26 +61,26 @@ def write_sheets(
     if not reals:
         raise ConfigError("contact sheets need real faces: no usable real file among the rows")
     clips = [one for one in reals if is_clip(one[1])]
-    material = Material(reals)
+    sources = _Sources(Material(reals), painters)
     wanted: list[tuple[str, str, Callable[[], Pixels]]] = []
-    for family in FAMILIES:
-        pool = _half_stills(reals, rows) if family in STILL_FAMILIES else clips[:rows]
+    for family in (*FAMILIES, PAINTED) if painters else FAMILIES:
+        pool = _half_stills(reals, rows) if family in (*STILL_FAMILIES, PAINTED) else clips[:rows]
         if pool:
             about = f"{family}: real | fake | difference x {AMPLIFIED} | mask, its edge red | both badly delivered"
-            wanted.append((family, about, partial(_family_sheet, family, pool, material, seed)))
+            wanted.append((family, about, partial(_family_sheet, family, pool, sources, seed)))
         if clips and family != "F1":  # which alone stays the same over a window
             about = f"{family}: frames 0, 2 .. 14 of a window, real above fake above the difference x {AMPLIFIED}"
             wanted.append(
-                (f"{family}-window", about, partial(_strip_sheet, family, clips[:STRIP_CLIPS], material, seed))
+                (f"{family}-window", about, partial(_strip_sheet, family, clips[:STRIP_CLIPS], sources, seed))
             )
     about = f"delivery: one face as {DELIVERIES} draws deliver it"
     wanted.append(("delivery", about, partial(_delivery_sheet, (clips or reals)[0], seed)))
     entries = []
     for name, about, draw in progress_bar(wanted, description="drawing contact sheets", disable=quiet):
-        jpeg = _encode(_titled(draw(), about))
-        entries.append((_write(Path(folder) / f"{name}.jpg", jpeg), about, jpeg))
-    page = _write(Path(folder) / "index.html", _page(entries))
-    return [*(path for path, _, _ in entries), page]
+        jpeg = encode(titled(draw(), about))
+        entries.append((write(Path(folder) / f"{name}.jpg", jpeg), about, jpeg))
+    index = write(Path(folder) / "index.html", page(entries))
+    return [*(path for path, _, _ in entries), index]
 
 
 def _by_turns(found: Sequence[Found], seed: int) -> list[Found]:
@@ -102,11 +103,11 @@ def _half_stills(reals: Sequence[Found], rows: int) -> list[Found]:
     return [*clips[: rows - few], *stills[:few]]
 
 
-def _family_sheet(family: str, pool: Sequence[Found], material: Material, seed: int) -> Pixels:
+def _family_sheet(family: str, pool: Sequence[Found], sources: _Sources, seed: int) -> Pixels:
     rows = []
     for index, (row, track) in enumerate(pool):
         chosen = _window(track) if family not in STILL_FAMILIES else _window(track)[:4]
-        pair, whose = _pair(track, chosen, family, material, seed * 1000 + index)
+        pair, whose = _pair(track, chosen, family, sources, seed * 1000 + index)
         # the frame that shows most: F7 and the flashes of F4 leave some frames alone
         best = int(np.argmax([float(mask.sum()) for mask in pair.masks]))
         codec = ("h264", "vp8")[index % 2]
@@ -114,45 +115,60 @@ def _family_sheet(family: str, pool: Sequence[Found], material: Material, seed: 
         place = hard.order.index(best) if best in hard.order else best  # a frozen picture may have hidden it
         rows.append(
             [
-                (_fit(_middle(pair.real[best]), TILE), [f"{row.method} {track.side}px", Path(row.file).name]),
-                (_fit(_middle(pair.fake[best]), TILE), [f"{whose}, frame {best} of {len(chosen)}"]),
-                (_fit(_middle(_difference(pair.real[best], pair.fake[best])), TILE), [f"difference x {AMPLIFIED}"]),
-                (_fit(_tinted(pair.real[best], pair.masks[best]), TILE), [f"mask up to {pair.masks[best].max():.2f}"]),
-                (_fit(deliver(pair.real, hard)[place], TILE), ["real, delivered", *_small_print(hard, wrap=TILE // 6)]),
-                (_fit(deliver(pair.fake, hard)[place], TILE), ["fake, delivered"]),
+                (fit(_middle(pair.real[best]), TILE), [f"{row.method} {track.side}px", Path(row.file).name]),
+                (fit(_middle(pair.fake[best]), TILE), [f"{whose}, frame {best} of {len(chosen)}"]),
+                (fit(_middle(_difference(pair.real[best], pair.fake[best])), TILE), [f"difference x {AMPLIFIED}"]),
+                (fit(_tinted(pair.real[best], pair.masks[best]), TILE), [f"mask up to {pair.masks[best].max():.2f}"]),
+                (fit(deliver(pair.real, hard)[place], TILE), ["real, delivered", *_small_print(hard, wrap=TILE // 6)]),
+                (fit(deliver(pair.fake, hard)[place], TILE), ["fake, delivered"]),
             ]
         )
-    return _grid(rows)
+    return grid(rows)
 
 
-def _pair(track: Track, chosen: Sequence[int], family: str, material: Material, seed: int) -> tuple[Pair, str]:
-    """A pair for the seed, and whose face was pasted: every third time somebody else's, where the family allows it."""
-    frames, marks, donor = track.frames(chosen), track.marks(chosen), None
-    if seed % 3 == 2 and family not in IN_PLACE:
-        donor = material.pick_donor(np.random.default_rng(seed), marks)
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """What pairs are made with, beside the face itself."""
+
+    material: Material
+    painters: Sequence[Paint]
+
+
+def _pair(track: Track, chosen: Sequence[int], family: str, sources: _Sources, seed: int) -> tuple[Pair, str]:
+    """A pair for the seed, and how it was made.
+
+    Every third time with somebody else's face, every second time with a painter, where the family allows it.
+    """
+    frames, marks, donor, painter = track.frames(chosen), track.marks(chosen), None, None
+    if seed % 3 == 2 and family not in (*IN_PLACE, PAINTED):
+        donor = sources.material.pick_donor(np.random.default_rng(seed), marks)
         if donor is not None and is_grey(donor.frames[0]) != is_grey(frames[0]):
             donor = None  # as `make_pair` would have it, so that the caption is true
-    pair = make_pair(frames, marks, seed, family, donor=donor)
-    return pair, f"seed {seed}, {'own' if donor is None else 'another'} face"
+    words = [f"seed {seed}", f"{'own' if donor is None else 'another'} face"]
+    if sources.painters and (family == PAINTED or (family in ("F5", "F6") and seed % 2)):
+        which = seed // 2 % len(sources.painters)
+        painter = sources.painters[which]
+        words.append(f"painter {which}")
+    return make_pair(frames, marks, seed, family, donor=donor, painter=painter), ", ".join(words)
 
 
-def _strip_sheet(family: str, clips: Sequence[Found], material: Material, seed: int) -> Pixels:
+def _strip_sheet(family: str, clips: Sequence[Found], sources: _Sources, seed: int) -> Pixels:
     rows: list[list[Tile]] = []
     for index, (row, track) in enumerate(clips):
         chosen = _window(track)
-        pair, whose = _pair(track, chosen, family, material, seed * 1000 + 100 + index)
+        pair, whose = _pair(track, chosen, family, sources, seed * 1000 + 100 + index)
         shown = range(0, NUM_FRAMES, STRIP_STEP)
         names = [whose, Path(row.file).name] + [""] * len(shown)
         apart = [_difference(pair.real[i], pair.fake[i]) for i in shown]
-        rows.append([(_fit(_middle(pair.real[i]), STRIP_TILE), ()) for i in shown])
-        rows.append([(_fit(_middle(pair.fake[i]), STRIP_TILE), ()) for i in shown])
+        rows.append([(fit(_middle(pair.real[i]), STRIP_TILE), ()) for i in shown])
+        rows.append([(fit(_middle(pair.fake[i]), STRIP_TILE), ()) for i in shown])
         rows.append(
             [
-                (_fit(_middle(picture), STRIP_TILE), [f"frame {i}: mask up to {pair.masks[i].max():.2f}", name])
+                (fit(_middle(picture), STRIP_TILE), [f"frame {i}: mask up to {pair.masks[i].max():.2f}", name])
                 for i, picture, name in zip(shown, apart, names, strict=False)
             ]
         )
-    return _grid(rows)
+    return grid(rows)
 
 
 def _delivery_sheet(one: Found, seed: int) -> Pixels:
@@ -162,8 +178,8 @@ def _delivery_sheet(one: Found, seed: int) -> Pixels:
     for index in range(DELIVERIES):
         drawn = draw_delivery(np.random.default_rng((seed, 3, index)), track.side, len(frames))
         # the last one: the first picture of a video is coded by itself, and better
-        tiles.append((_fit(deliver(frames, drawn)[-1], TILE), _small_print(drawn, wrap=TILE // 6)))
-    return _grid([tiles[i : i + 6] for i in range(0, len(tiles), 6)])
+        tiles.append((fit(deliver(frames, drawn)[-1], TILE), _small_print(drawn, wrap=TILE // 6)))
+    return grid([tiles[i : i + 6] for i in range(0, len(tiles), 6)])
 
 
 def _window(track: Track) -> list[int]:
@@ -231,66 +247,3 @@ def _tinted(picture: Pixels, mask: Mask) -> Pixels:
     start = round(len(out) * (1 - 1 / LOOSE) / 2)
     cv2.rectangle(out, (start, start), (len(out) - start, len(out) - start), (255, 255, 255), 1)
     return out
-
-
-def _fit(picture: Pixels, side: int) -> Pixels:
-    how = cv2.INTER_AREA if len(picture) > side else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(picture, (side, side), interpolation=how), np.uint8)
-
-
-def _print(canvas: Pixels, text: str, x: int, y: int, size: float) -> None:
-    plain = text.encode("ascii", "replace").decode()  # all that OpenCV's fonts hold
-    cv2.putText(canvas, plain, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), 1, cv2.LINE_AA)
-
-
-def _grid(rows: Sequence[Sequence[Tile]]) -> Pixels:
-    """Rows of tiles of one size on white, their lines of small print below them."""
-    side = len(rows[0][0][0])
-    heights = [side + GAP + LINE * max(len(lines) for _, lines in row) for row in rows]
-    canvas = np.full((sum(heights), max(len(row) for row in rows) * (side + GAP), 3), 255, np.uint8)
-    top = 0
-    for row, height in zip(rows, heights, strict=True):
-        for column, (picture, lines) in enumerate(row):
-            left = column * (side + GAP)
-            for number, line in enumerate(lines):
-                _print(canvas, line[: side // 6], left, top + side + LINE * (number + 1) - 2, 0.34)
-            canvas[top : top + side, left : left + side] = picture
-        top += height
-    return canvas
-
-
-def _titled(sheet: Pixels, about: str) -> Pixels:
-    head = np.full((26, sheet.shape[1], 3), 255, np.uint8)
-    _print(head, about, 4, 18, 0.5)
-    return np.concatenate([head, sheet])
-
-
-def _encode(sheet: Pixels) -> bytes:
-    done, buffer = cv2.imencode(".jpg", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])
-    if not done:
-        raise MediaError("a contact sheet cannot be encoded as JPEG")
-    return buffer.tobytes()
-
-
-def _write(path: Path, content: bytes) -> Path:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise ConfigError(f"{path}: contact sheets cannot be written there: {error.strerror or error}") from error
-    return path
-
-
-def _page(entries: Iterable[tuple[Path, str, bytes]]) -> bytes:
-    """One page with all sheets inside it, so that it can be sent to somebody as it is."""
-    parts = [
-        "<!doctype html><html lang='en'><meta charset='utf-8'><title>Pseudo-fakes</title>",
-        "<style>body{font:15px sans-serif;margin:2em}img{max-width:100%}h2{margin:2em 0 .3em}</style>",
-        "<h1>Pseudo-fakes and deliveries</h1><p>What the network is taught. Look for what no deepfake shows: ",
-        "visible squares, masks beside the face, doubled mouths, differences outside of the mask.</p>",
-    ]
-    for _, about, jpeg in entries:
-        data = base64.b64encode(jpeg).decode()
-        title = html.escape(about)
-        parts.append(f"<h2>{title}</h2><img alt='{title}' src='data:image/jpeg;base64,{data}'>")
-    return "\n".join(parts).encode()

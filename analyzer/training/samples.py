@@ -5,8 +5,8 @@ Plain sequences of numpy arrays: no torch here, so that they run in worker proce
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -14,45 +14,18 @@ import numpy.typing as npt
 
 from analyzer.config import NUM_FRAMES
 from analyzer.datatypes import Pixels
-from analyzer.errors import ConfigError
 from analyzer.training.dataset import Track
 from analyzer.training.delivery import STRENGTHS, Delivery, deliver, deliver_mask, draw_delivery
+from analyzer.training.look import Paint
 from analyzer.training.material import Found, Material, is_clip
-from analyzer.training.synthesis import FAMILIES, STILL_FAMILIES, make_pair
+from analyzer.training.mixture import Mixture, pick_family, pick_painter
+from analyzer.training.synthesis import PAINTED, make_pair
 
 CELLS: Final = 7
 """Height and width of a seam map: the network's last feature map."""
 ELAPSED_S: Final = (0.04, 0.5)
 """Mean seconds between two faces of a window, drawn between these: 25 faces a second down to 2."""
 VIDEO_CODECS: Final = ("h264", "vp8")
-
-
-@dataclass(frozen=True, slots=True)
-class Mixture:
-    """What is drawn how often. Shares are 0 to 1."""
-
-    stills: float = 0.5
-    """Single images from pictures rather than from videos (stage A)."""
-    window_stills: float = 0.2
-    """Windows from a picture that is moved about (stage B)."""
-    real_fakes: float = 0.0
-    """Samples whose fake half is a fake of the manifest rather than a pseudo-fake."""
-    donors: float = 0.25
-    """Of the pseudo-fakes, those with somebody else's face."""
-    families: Mapping[str, float] = field(
-        default_factory=lambda: {"F1": 0.3, "F2": 0.07, "F3": 0.06, "F4": 0.1, "F5": 0.3, "F6": 0.12, "F7": 0.05}
-    )
-
-    def without(self, families: Iterable[str]) -> Mixture:
-        """The same with some families never drawn. `ConfigError` for one that there is not, or when none is left."""
-        left_out = set(families)
-        unknown = sorted(left_out - set(FAMILIES))
-        if unknown:
-            raise ConfigError(f"unknown family {', '.join(unknown)}: expected {', '.join(FAMILIES)}")
-        kept = {name: share for name, share in self.families.items() if name not in left_out}
-        if not any(name in STILL_FAMILIES and share > 0 for name, share in kept.items()):
-            raise ConfigError(f"stage A needs one of {', '.join(STILL_FAMILIES)}: not all of them can be left out")
-        return replace(self, families=kept)
 
 
 class Crops(NamedTuple):
@@ -81,14 +54,6 @@ class Windows(NamedTuple):
     """(n,) index of the track that it came from, or -1."""
 
 
-def _pick_family(rng: np.random.Generator, weights: Mapping[str, float], *, still: bool) -> str:
-    names = [name for name in (STILL_FAMILIES if still else FAMILIES) if weights.get(name, 0) > 0]
-    if not names:
-        raise ConfigError(f"the mixture has no pseudo-fake family that suits {'a picture' if still else 'a clip'}")
-    share = np.array([weights[name] for name in names])
-    return str(rng.choice(names, p=share / share.sum()))
-
-
 @dataclass(frozen=True, slots=True)
 class ImageSamples:
     """Stage A: each index gives as many real crops as fakes, from one clip or picture. Any index from 0 is good."""
@@ -97,6 +62,7 @@ class ImageSamples:
     mixture: Mixture
     seed: int
     count: int
+    painters: Sequence[Paint] = ()
 
     def __len__(self) -> int:
         return self.count
@@ -122,11 +88,12 @@ class ImageSamples:
             seams = np.zeros((2 * count, CELLS, CELLS), np.float32)
             labels = _labels(count, [True] * count)
             return Crops(np.stack(pixels), labels, seams, 1 - labels)
-        family = _pick_family(rng, self.mixture.families, still=count == 1)
+        family = pick_family(rng, self.mixture.families, still=count == 1, painted=bool(self.painters))
         marks = real.marks(chosen)
         donor = self.material.pick_donor(rng, marks) if rng.random() < self.mixture.donors else None
-        pair = make_pair(real.frames(chosen), marks, int(rng.integers(2**31)), family, donor=donor)
-        delivery = draw_delivery(rng, real.side, count)
+        painter = pick_painter(rng, self.painters, family, self.mixture)
+        pair = make_pair(real.frames(chosen), marks, int(rng.integers(2**31)), family, donor=donor, painter=painter)
+        delivery = draw_delivery(rng, len(pair.real[0]), count)
         pixels = deliver(pair.real, delivery) + deliver(pair.fake, delivery)
         edges = [deliver_mask(pair.masks[index], delivery, i, CELLS) for i, index in enumerate(delivery.order)]
         seams = np.stack([np.zeros_like(edges[0])] * count + edges)
@@ -193,6 +160,7 @@ class WindowSamples:
     mixture: Mixture
     seed: int
     count: int
+    painters: Sequence[Paint] = ()
 
     def __len__(self) -> int:
         return self.count
@@ -205,9 +173,11 @@ class WindowSamples:
             side = min(real.side, fake.side)  # as above
             return _join(_plain_window(draw, real, 0, -1, side=side), _plain_window(draw, fake, 1, -1, side=side))
         real = self.material.pick_real(rng, self.mixture.window_stills)
-        family = _pick_family(rng, self.mixture.families, still=len(real.jpegs) < NUM_FRAMES)
+        still = len(real.jpegs) < NUM_FRAMES
+        family = pick_family(rng, self.mixture.families, still=still, painted=bool(self.painters))
         donors = self.material if is_clip(real) and rng.random() < self.mixture.donors else None
-        return pseudo_windows(draw, real, family, donors=donors)
+        painter = pick_painter(rng, self.painters, family, self.mixture)
+        return pseudo_windows(draw, real, family, donors=donors, painter=painter)
 
 
 Draw = Callable[[np.random.Generator, int, int], Delivery]
@@ -229,15 +199,23 @@ def as_viewed(rng: np.random.Generator, side: int, count: int) -> Delivery:
 
 
 def pseudo_windows(
-    draw: int, real: Track, family: str, *, how: Draw = draw_delivery, origin: int = -1, donors: Material | None = None
+    draw: int,
+    real: Track,
+    family: str,
+    *,
+    how: Draw = draw_delivery,
+    origin: int = -1,
+    donors: Material | None = None,
+    painter: Paint | None = None,
 ) -> Windows:
     """A real window and its pseudo-fake partner, drawn from the seed `draw`; with a face of `donors` if given."""
     rng = np.random.default_rng(draw)
     indices, elapsed = _window_of(rng, real)
     marks = real.marks(indices)
     donor = donors.pick_donor(rng, marks) if donors is not None else None
-    pair = make_pair(_frames_of(real, indices), marks, int(rng.integers(2**31)), family, donor=donor)
-    delivery = how(rng, real.side, NUM_FRAMES)
+    frames, seed = _frames_of(real, indices), int(rng.integers(2**31))
+    pair = make_pair(frames, marks, seed, family, donor=donor, painter=painter)
+    delivery = how(rng, len(pair.real[0]), NUM_FRAMES)
     pixels = np.stack([np.stack(deliver(pair.real, delivery)), np.stack(deliver(pair.fake, delivery))])
     # where the picture froze, a partial fake's part may not be shown at all
     shown = any(pair.frame_fake[i] for i in delivery.order)
@@ -289,10 +267,13 @@ class PseudoWindows:
     family: str
     seed: int
     how: Draw = gently
+    painters: Sequence[Paint] = ()
+    """Taken by turns for `PAINTED`, which needs them."""
 
     def __len__(self) -> int:
         return len(self.found)
 
     def __getitem__(self, index: int) -> Windows:
         draw = int(np.random.default_rng((self.seed, 4, index)).integers(2**31))
-        return pseudo_windows(draw, self.found[index][1], self.family, how=self.how, origin=index)
+        painter = self.painters[index % len(self.painters)] if self.painters and self.family == PAINTED else None
+        return pseudo_windows(draw, self.found[index][1], self.family, how=self.how, origin=index, painter=painter)

@@ -10,6 +10,10 @@ The idea is that of self-blended images (Shiohara and Yamasaki, CVPR 2022), over
     F6  the lower face only, at another resolution                     lip-sync
     F7  F1, F2, F4, F5 or F6 in a part of the clip, 4 frames or more   partial manipulation
 
+A painter (`analyzer.training.painter`), where there is one, paints the face in F5 and F6, and the whole picture in
+
+    painted  all of it as a small autoencoder remembers it             talking heads, generated video
+
 Against shortcuts: the real partner is the transformed target (with p = .5 target rather than source is transformed),
 grey pictures are changed in luma only, and all that delivery does to a clip happens after blending, to both alike.
 """
@@ -41,14 +45,21 @@ from analyzer.training.geometry import (
     shifted,
     smooth_landmarks,
 )
-from analyzer.training.look import inner_warp, shaded
+from analyzer.training.look import Paint, inner_warp, shaded
 from analyzer.training.plan import Clip, Plan, draw_plan
 
 FAMILIES: Final = ("F1", "F2", "F3", "F4", "F5", "F6", "F7")
 STILL_FAMILIES: Final = ("F1", "F2", "F5", "F6")
 """Those that leave a trace in a single picture."""
+PAINTED: Final = "painted"
+"""The family that takes a painter: the whole picture is painted, in clips and in single pictures."""
 IN_PLACE: Final = ("F2", "F3", "F6")
 """Those that change a face where it is: nobody else's is pasted."""
+
+PAINTED_PX: Final = (180, 288)
+"""Side in pixels of a loose crop that is painted as a whole."""
+DULLER: Final = (1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0)
+"""Factors that a real partner is scaled down and up by until it is as sharp as the painted one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +91,19 @@ def make_pair(
     *,
     transform_target: bool | None = None,
     donor: Donor | None = None,
+    painter: Paint | None = None,
 ) -> Pair:
     """A real clip and its pseudo-fake partner, the same for the same seed.
 
     `frames`: RGB, all of one size; `landmarks`: YuNet's five points of the one face in each, in pixels of the frame.
     With `transform_target` (None: as the seed says) the look of the target, and so of the real partner, is changed
     instead of the pasted face's. With a `donor` its face is pasted, turned to fit and matched in colour (not in
-    F2, F3 and F6, which change a face in place, nor if just one of the two is grey). Raises `ConfigError` for an
+    F2, F3 and F6, which change a face in place, nor if just one of the two is grey). A `painter` paints the face in
+    F5 and F6, and is needed for `PAINTED`, whose partners are smaller than the clip. Raises `ConfigError` for an
     unknown family or unequal lengths.
     """
+    if family == PAINTED and painter is not None and frames:
+        return _painted(frames, painter, seed)
     if family not in FAMILIES:
         raise ConfigError(f"unknown pseudo-fake family {family!r}: expected one of {', '.join(FAMILIES)}")
     if len(frames) != len(landmarks) or not frames:
@@ -114,7 +129,7 @@ def make_pair(
         if roi is None or plan.ratio[index] <= 0:
             continue
         x0, y0, x1, y1 = roi
-        foreign = _foreign(pasted, index, places, marks[index], plan, roi)
+        foreign = _foreign(pasted, index, places, marks[index], plan, roi, painter)
         weight = place_mask(plan.mask, shifted(place, roi), (x1 - x0, y1 - y0)) * np.float32(plan.ratio[index])
         target = np.ascontiguousarray(real[index][y0:y1, x0:x1])
         fake[index][y0:y1, x0:x1] = cv2.blendLinear(foreign, target, weight, 1 - weight)
@@ -128,6 +143,35 @@ def make_pseudo_fake(
 ) -> list[Pixels]:
     """The frames with a pseudo-fake face; outside of the face they stay as they are. Same rules as `make_pair`."""
     return make_pair(frames, landmarks, seed, family, transform_target=False).fake
+
+
+def _painted(frames: Sequence[Pixels], painter: Paint, seed: int) -> Pair:
+    """A real clip, and the same painted as a whole: what a talking head's renderer leaves, and no seam.
+
+    Both are scaled down to what is painted. With p = .5 the real one is made as unsharp as the painted one, or a soft
+    picture would be a fake.
+    """
+    rng = np.random.default_rng(seed)
+    side = max(2, min(*frames[0].shape[:2], int(rng.integers(*PAINTED_PX))) // 2 * 2)  # even, as video codecs want it
+    real = [np.asarray(cv2.resize(f, (side, side), interpolation=cv2.INTER_AREA), np.uint8) for f in frames]
+    fake = painter(real)
+    if rng.random() < 0.5:
+        wanted = _detail(fake[0])
+        factor = min(DULLER, key=lambda factor: abs(np.log(_detail(_dulled(real[0], factor)) / wanted)))
+        real = [_dulled(picture, factor) for picture in real]
+    masks = [np.ones((side, side), np.float32) for _ in real]
+    return Pair(real=real, fake=fake, masks=masks, family=PAINTED, frame_fake=[True] * len(real))
+
+
+def _detail(picture: Pixels) -> float:
+    """How much of it there is, above 0."""
+    return max(1e-3, float(cv2.Laplacian(picture, cv2.CV_32F).std()))
+
+
+def _dulled(picture: Pixels, factor: float) -> Pixels:
+    side = len(picture)
+    small = cv2.resize(picture, (max(1, round(side / factor)),) * 2, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _target(plan: Plan, frame: Pixels, index: int) -> Pixels:
@@ -165,6 +209,7 @@ def _foreign(
     marks: Landmarks,
     plan: Plan,
     roi: tuple[int, int, int, int],
+    painter: Paint | None,
 ) -> Pixels:
     """What is pasted: the region of interest of one frame, changed as the family says."""
     x0, y0, x1, y1 = roi
@@ -179,7 +224,7 @@ def _foreign(
     if plan.family == "F2":
         return out
     if plan.decoder is not None:
-        out = plan.decoder.paint(out, shifted(align(marks, TIGHT, plan.decoder.size), roi))
+        out = plan.decoder.paint(out, shifted(align(marks, TIGHT, plan.decoder.size), roi), painter)
     if not plan.transform_target:
         out = plan.look.apply(out)
     if plan.shade is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,12 +23,14 @@ from analyzer.model.card import CalibrationValues, Measured, WeightsCard
 from analyzer.model.network import DeepfakeNet
 from analyzer.model.weights import load_weights, save_weights
 from analyzer.training.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint, save_checkpoint
+from analyzer.training.depthwise import quicken
 from analyzer.training.encoded import ENCODED, Encoded, digest_of, encode_all, load_encoded, save_encoded
 from analyzer.training.loop import Average, Budget, Loop, Place, stage_bar, step_seed
 from analyzer.training.material import Found, Material
 from analyzer.training.measure import Bench, glance, measure
 from analyzer.training.new_card import make_card
 from analyzer.training.options import TrainOptions
+from analyzer.training.painter import FIRST_LAYERS, Painter, make_painters
 from analyzer.training.parts import gather
 from analyzer.training.plots import NOTE, draw_plots, have_matplotlib
 from analyzer.training.precision import faster_precision, pick_device
@@ -87,6 +89,7 @@ class _Run:
             self.material = Material(self.parts["train"])
         if "C" in options.stages:
             self._held_out()  # before an hour of work, not after it
+        self.painters: list[Painter] = []
         self.place = Place()
         self.optimizer_state: dict[str, Any] | None = None
         self._load_checkpoint()
@@ -98,6 +101,8 @@ class _Run:
             raise ConfigError("without stage A there is nothing to go on from: give trained weights (--start)")
         if self.place.stage == "A":
             if "A" in options.stages:
+                layers = self.net.frame_path.backbone.features[:FIRST_LAYERS]
+                self.painters = make_painters(options, self.material, layers, self.device)
                 self._stage_a()
             self._next_stage("B")
         if self.place.stage == "B" and "B" in options.stages:
@@ -113,7 +118,7 @@ class _Run:
                 values = found.values
                 figures = card_figures(found, options.rule)
             bar.update(TaskID(0), completed=0.5)
-            on_dev = measure(self.net, self.parts["dev"], values, self.bench)
+            on_dev = measure(self.net, self.parts["dev"], values, replace(self.bench, painters=self.painters))
             bar.update(TaskID(0), completed=1.0)
         operating = {name: asdict(figure) for name, figure in figures.items()}
         self._log({"stage": "C", **asdict(values), **on_dev.figures, **operating, "reliability": on_dev.reliability})
@@ -141,7 +146,9 @@ class _Run:
         stage = StageA(self.started, options.rate_head, options.rate_backbone, options.size)
         freeze(self.net, self.started, options.freeze)
         self.place.precision = self._precision(stage)
-        samples = ImageSamples(self.material, options.mixture, options.seed, ENDLESS)
+        if self.device.type == "cpu":
+            quicken(self.net)
+        samples = ImageSamples(self.material, options.mixture, options.seed, ENDLESS, self.painters)
         batches = loader(samples, options.batch, options.workers, start=self.place.step)
 
         def loss_of(batch: Sequence[Tensor], _: int) -> tuple[Tensor, dict[str, Tensor]]:
@@ -222,7 +229,7 @@ class _Run:
         # so many as before, should a run be taken up whose windows are gone
         steps_or_all = options.max_windows if options.steps is None else 2 * options.steps
         limit, by_count = self.place.windows or steps_or_all, bool(self.place.windows) or options.steps is not None
-        samples = WindowSamples(self._unseen(), options.mixture, options.seed, ENDLESS)
+        samples = WindowSamples(self._unseen(), options.mixture, options.seed, ENDLESS, self.painters)
         batches = loader(samples, 4, options.workers)
         with stage_bar("B: encoding windows", quiet=options.quiet) as bar:
 

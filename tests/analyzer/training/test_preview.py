@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +43,14 @@ def test_every_family_gets_a_sheet_and_every_one_that_may_change_over_time_a_str
     assert {path.stem for path in sheets} == {*FAMILIES, *strips, "delivery", "index"}
     assert all(path.is_file() for path in sheets)
     assert sheets[-1].name == "index.html"
+
+
+def test_with_painters_there_is_a_sheet_of_whole_painted_pictures(found: list[Found], tmp_path: Path) -> None:
+    def softened(pictures: Sequence[Pixels]) -> list[Pixels]:
+        return [np.asarray(cv2.blur(picture, (5, 5)), np.uint8) for picture in pictures]
+
+    made = write_sheets(found, tmp_path, quiet=True, rows=1, painters=[softened])
+    assert {"painted", "painted-window"} <= {path.stem for path in made}
 
 
 def test_sheets_are_at_most_1600_px_wide_and_show_as_many_rows_as_asked(sheets: list[Path]) -> None:

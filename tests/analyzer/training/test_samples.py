@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -7,16 +8,17 @@ import cv2
 import numpy as np
 import pytest
 
+from analyzer.datatypes import Pixels
 from analyzer.errors import ConfigError
 from analyzer.training import samples
 from analyzer.training.dataset import Track
 from analyzer.training.delivery import Delivery, draw_delivery
 from analyzer.training.manifest import Row
 from analyzer.training.material import Material
+from analyzer.training.mixture import Mixture
 from analyzer.training.samples import (
     ELAPSED_S,
     ImageSamples,
-    Mixture,
     PlainWindows,
     PseudoWindows,
     WindowSamples,
@@ -24,7 +26,7 @@ from analyzer.training.samples import (
     gently,
     pseudo_windows,
 )
-from analyzer.training.synthesis import STILL_FAMILIES, Pair, make_pair
+from analyzer.training.synthesis import PAINTED, STILL_FAMILIES, Pair, make_pair
 
 Found = list[tuple[Row, Track]]
 
@@ -47,6 +49,33 @@ def test_the_seam_of_a_real_fake_is_said_to_be_unknown(found: Found) -> None:
     np.testing.assert_array_equal(crops.knows_seam, 1 - crops.fake)
     pseudo = ImageSamples(Material(found), Mixture(real_fakes=0.0), 0, 1)[0]
     assert pseudo.knows_seam.all()
+
+
+def test_with_painters_whole_pictures_are_painted_too(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[str, bool]] = []
+
+    def note(*args: Any, **more: Any) -> Pair:
+        made.append((args[3], more["painter"] is not None))
+        return make_pair(*args, **more)
+
+    def inverted(pictures: Sequence[Pixels]) -> list[Pixels]:
+        return [255 - picture for picture in pictures]
+
+    monkeypatch.setattr(samples, "make_pair", note)
+    reals = Material([(row, track) for row, track in found if not row.fake])
+    mixture = Mixture(families={"F1": 0.2, "F5": 0.5, PAINTED: 0.3})
+    for kind in (ImageSamples, WindowSamples):
+        made.clear()
+        drawn = kind(reals, mixture, 0, 12, [inverted])
+        for index in range(12):
+            assert 0 < drawn[index].fake.sum() <= len(drawn[index].fake) / 2
+        assert {(PAINTED, True), ("F5", True), ("F5", False)} <= set(made)
+        assert (PAINTED, False) not in made
+        made.clear()
+        plain = kind(reals, mixture, 0, 12)
+        for index in range(12):
+            plain[index]
+        assert {family for family, _ in made} == {"F1", "F5"}
 
 
 def test_a_frame_that_was_not_changed_is_no_fake(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:

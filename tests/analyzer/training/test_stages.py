@@ -12,7 +12,8 @@ from analyzer.model.network import DeepfakeNet
 from analyzer.training.dataset import Track
 from analyzer.training.manifest import Row
 from analyzer.training.material import Material
-from analyzer.training.samples import ImageSamples, Mixture
+from analyzer.training.mixture import Mixture
+from analyzer.training.samples import ImageSamples
 from analyzer.training.stages import StageA, freeze, loader
 
 

@@ -12,10 +12,10 @@ from analyzer.errors import ConfigError, WeightsError
 from analyzer.model.card import WeightsCard
 from analyzer.model.network import DeepfakeNet
 from analyzer.model.weights import load_weights, save_weights
-from analyzer.training import loop, train
+from analyzer.training import loop, painter, train
 from analyzer.training.dataset import TrackCache
 from analyzer.training.material import Material
-from analyzer.training.samples import Mixture
+from analyzer.training.mixture import Mixture
 from analyzer.training.train import TrainOptions, run_training
 
 
@@ -34,6 +34,7 @@ def options(tmp_path: Path, manifest: Path, cache: TrackCache) -> TrainOptions:
         workers=0,
         batch=1,
         steps=2,
+        painter_share=0.0,  # seconds for each run; see the test that has them
         quiet=True,
     )
 
@@ -51,6 +52,16 @@ def test_a_run_ends_with_weights_that_load_and_a_card_with_figures(options: Trai
     assert {"calibration.real_windows_flagged", "calibration.real_clips_flagged"} <= set(card.measured)
     assert card.seeds == (0,)
     assert {line["stage"] for line in metrics(options)} == {"faces", "A", "B", "C"}
+
+
+def test_a_run_paints_with_what_it_trained_and_measures_that(
+    options: TrainOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(painter, "BUILDS", (painter.Build(2, 3, "shuffle", 4),))
+    options = replace(options, painter_share=0.1, steps=1)
+    card = load_weights(run_training(options))[1]
+    assert "dev.pseudo.painted.frames" in card.measured
+    assert (options.output / "painters.pt").is_file()
 
 
 def test_a_run_by_minutes_ends_and_its_windows_are_made_by_workers(options: TrainOptions) -> None:

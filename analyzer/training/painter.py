@@ -1,0 +1,239 @@
+"""Small face autoencoders, trained in minutes on a run's own real faces: they paint as the networks of deepfakes do.
+
+A face swap, a lip-sync or a talking head comes out of a convolutional decoder. What that leaves in a picture, the
+pattern of its upsampling and skin that it made up, no resizing and no blur imitates, but the reconstruction of a real
+face by any autoencoder does (Zhang, Karaman and Chang, WIFS 2019, for GANs; Rajan et al., 2024, for latent diffusion).
+Several small ones that rise in different ways stand for the decoders that there are.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from rich.progress import TaskID
+from torch import Tensor, nn
+
+from analyzer.config import IMAGENET_MEAN, IMAGENET_STD
+from analyzer.datatypes import Pixels
+from analyzer.errors import WeightsError
+from analyzer.training.dataset import Track
+from analyzer.training.geometry import WIDE, align, is_grey
+from analyzer.training.loop import Budget, stage_bar
+from analyzer.training.material import Material
+from analyzer.training.options import TrainOptions
+
+PAINTERS: Final = "painters.pt"
+STEP: Final = 8
+"""Sides of pictures must be multiples of this."""
+SIDE: Final = 128
+"""Faces are learned at this many pixels."""
+BATCH: Final = 16
+RATE: Final = 2e-3
+FIRST_LAYERS: Final = 2
+"""Stages of the backbone that say how alike two pictures are."""
+FEATURE_WEIGHT: Final = 0.3
+"""Of the distance in what those see, beside that of the pixels: without it skin is only blurred."""
+
+Pick = Callable[[np.random.Generator], Track]
+"""Draws a real clip or picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """How an autoencoder is made."""
+
+    halvings: int
+    """2 or 3: the code has a 4th or an 8th of the picture's side."""
+    latent: int
+    """Channels of the code."""
+    rise: str
+    """"nearest" (repeat, then convolve), "shuffle" (sub-pixel convolution) or "transposed"."""
+    width: int = 24
+
+
+BUILDS: Final = (
+    Build(3, 12, "nearest"),
+    Build(3, 16, "shuffle"),
+    Build(2, 3, "transposed"),
+    Build(3, 24, "transposed"),
+)
+
+
+class _Residual(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1), nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.body(x)
+        return out
+
+
+def _rise(kind: str, wide: int, narrow: int) -> nn.Module:
+    if kind == "transposed":
+        return nn.Sequential(nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1), nn.SiLU())
+    if kind == "shuffle":
+        return nn.Sequential(nn.Conv2d(wide, 4 * narrow, 3, padding=1), nn.PixelShuffle(2), nn.SiLU())
+    return nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(wide, narrow, 3, padding=1), nn.SiLU())
+
+
+class Autoencoder(nn.Module):
+    """Pictures (n, 3, h, w), -1 to 1, h and w multiples of `STEP` -> the same, as it remembers them."""
+
+    def __init__(self, build: Build) -> None:
+        super().__init__()
+        self.build = build
+        widths = [build.width * 2**i for i in range(build.halvings)]
+        down: list[nn.Module] = []
+        for wide, narrow in zip(widths, [3, *widths], strict=False):
+            down += [nn.Conv2d(narrow, wide, 3, stride=2, padding=1), nn.SiLU()]
+        self.encoder = nn.Sequential(*down, _Residual(widths[-1]), nn.Conv2d(widths[-1], build.latent, 1))
+        up: list[nn.Module] = [nn.Conv2d(build.latent, widths[-1], 3, padding=1), _Residual(widths[-1])]
+        for wide, narrow in zip(reversed(widths), [*reversed(widths[:-1]), build.width], strict=True):
+            up.append(_rise(build.rise, wide, narrow))
+        self.decoder = nn.Sequential(*up, nn.Conv2d(build.width, 3, 3, padding=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.decoder(self.encoder(x))
+        return out
+
+
+class Painter:
+    """Paints pictures anew with a trained autoencoder. Works in worker processes."""
+
+    def __init__(self, net: Autoencoder) -> None:
+        self.net = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def __call__(self, pictures: Sequence[Pixels]) -> list[Pixels]:
+        """RGB pictures of one size, any sides from `STEP` on -> the same, painted."""
+        height, width = pictures[0].shape[:2]
+        pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+        pixels = F.pad(pixels, (0, -width % STEP, 0, -height % STEP), mode="reflect")
+        painted = self.net(pixels)
+        # a swap brings the colours back to the target's: no cast must tell
+        cast = F.avg_pool2d(pixels - painted, STEP)
+        painted = painted + F.interpolate(cast, scale_factor=STEP, mode="bilinear")
+        painted = (painted[..., :height, :width].clamp(-1, 1) + 1) * 127.5 + 0.5
+        out = painted.permute(0, 2, 3, 1).to(torch.uint8).contiguous().numpy()
+        return [_greyed(new) if is_grey(old) else new for old, new in zip(pictures, out, strict=True)]
+
+
+def _greyed(picture: Pixels) -> Pixels:
+    return np.asarray(cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), np.uint8)
+
+
+def _faces(pick: Pick, rng: np.random.Generator, count: int) -> Tensor:
+    """Real faces with what is around them, (count, 3, SIDE, SIDE), -1 to 1."""
+    out = np.empty((count, SIDE, SIDE, 3), np.uint8)
+    for place in range(count):
+        track = pick(rng)
+        index = int(rng.integers(len(track.jpegs)))
+        picture, marks = track.frames([index])[0], track.marks([index])[0]
+        # from the face alone at a swapper's size to the whole head, as a talking head's renderer paints it
+        matrix = align(marks, (WIDE - 0.5) * rng.uniform(0.9, 1.6) + 0.5, SIDE)
+        out[place] = cv2.warpAffine(
+            picture, matrix, (SIDE, SIDE), flags=cv2.INTER_AREA | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT
+        )
+        if rng.random() < 0.5:
+            out[place] = out[place, :, ::-1]
+    return torch.from_numpy(out).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def train_autoencoder(
+    build: Build,
+    pick: Pick,
+    layers: nn.Module,
+    seed: int,
+    done: Callable[[int], float],
+    device: torch.device | None = None,
+) -> Autoencoder:
+    """Train one on the real faces that `pick` draws.
+
+    `layers`: the first of a network that takes pictures as `preprocess` makes them; how far apart two pictures are in
+    what it sees counts beside the pixels. `done(step)` says which share of the work is done; at 1 it ends.
+    """
+    device = device or torch.device("cpu")
+    torch.manual_seed(seed)
+    rng = np.random.default_rng((seed, 5))
+    mean, spread = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    layers = copy.deepcopy(layers).eval().requires_grad_(False)
+
+    def seen(pictures: Tensor) -> Tensor:
+        out: Tensor = layers(((pictures + 1) / 2 - mean) / spread)
+        return out
+
+    net = Autoencoder(build).to(device)
+    net.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(net.parameters(), RATE, betas=(0.9, 0.99))
+    step = 0
+    while (share := done(step)) < 1:
+        for group in optimizer.param_groups:
+            group["lr"] = RATE * (1.02 - share)
+        real = _faces(pick, rng, BATCH).to(device)
+        painted = net(real)
+        with torch.no_grad():
+            wanted = seen(real)
+        loss = (painted - real).abs().mean() + FEATURE_WEIGHT * (seen(painted) - wanted).abs().mean()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        step += 1
+    net.cpu()
+    return net
+
+
+def save_painters(path: Path, nets: Sequence[Autoencoder]) -> None:
+    """Write them; whole or not at all."""
+    part = path.with_suffix(".part")
+    torch.save([{"build": asdict(net.build), "state": net.state_dict()} for net in nets], part)
+    part.replace(path)
+
+
+def load_painters(path: Path) -> list[Painter]:
+    """What `save_painters` wrote. `WeightsError` when it is damaged."""
+    try:
+        kept: list[dict[str, Any]] = torch.load(path, weights_only=True)
+        painters = []
+        for one in kept:
+            net = Autoencoder(Build(**one["build"]))
+            net.load_state_dict(one["state"])
+            painters.append(Painter(net))
+    except Exception as error:  # whatever unpickling a damaged file raises
+        raise WeightsError(f"{path}: damaged; delete it to train the painters anew ({error})") from error
+    return painters
+
+
+def make_painters(options: TrainOptions, material: Material, layers: nn.Module, device: torch.device) -> list[Painter]:
+    """Those of a run, trained on its real faces unless an earlier start did that; none where it wants none."""
+    path = options.output / PAINTERS
+    if not options.painter_share:
+        return []
+    if not path.exists():
+        nets = []
+        with stage_bar("A: painters", quiet=options.quiet) as bar:
+            for index, build in enumerate(BUILDS):
+                budget = Budget(options.minutes * 60 * options.painter_share / len(BUILDS), options.steps)
+                budget.start()
+
+                def done(step: int, index: int = index, budget: Budget = budget) -> float:
+                    share = budget.share(step)
+                    bar.update(TaskID(0), completed=(index + share) / len(BUILDS))
+                    return share
+
+                pick = partial(material.pick_real, stills=options.mixture.stills)
+                nets.append(train_autoencoder(build, pick, layers, options.seed + index, done, device))
+        save_painters(path, nets)
+    return load_painters(path)
