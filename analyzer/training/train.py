@@ -145,9 +145,9 @@ class _Run:
         options = self.options
         stage = StageA(self.started, options.rate_head, options.rate_backbone, options.size)
         freeze(self.net, self.started, options.freeze)
-        self.place.precision = self._precision(stage)
         if self.device.type == "cpu":
             quicken(self.net)
+        self.place.precision = self._precision(stage)
         samples = ImageSamples(self.material, options.mixture, options.seed, ENDLESS, self.painters)
         batches = loader(samples, options.batch, options.workers, start=self.place.step)
 
