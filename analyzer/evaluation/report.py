@@ -92,7 +92,7 @@ class EvaluationReport:
                 "methods": {name: quality_json(one) for name, one in self.methods.items()},
                 "reals": {name: quality_json(one) for name, one in self.reals.items()},
                 "baselines": _rows_json(self.baselines),
-                "robustness": [asdict(cell) for cell in self.robustness],
+                "robustness": [asdict(cell) | {"fpr_growth": cell.fpr_growth} for cell in self.robustness],
                 "steadiness": None if self.steadiness is None else asdict(self.steadiness),
                 "alarms": None if self.alarms is None else asdict(self.alarms),
                 "cost": None if self.cost is None else asdict(self.cost),

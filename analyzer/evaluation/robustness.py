@@ -197,7 +197,7 @@ def cell_figures(videos: Sequence[Row], cell: Cell, results: Results, threshold:
     rows = [row for row in videos if row.path in here]
     both = [row for row in rows if row.path in before]
     reals = [row for row in both if not row.fake]
-    lost = [row for row in videos if row.path in before and row.path not in here]
+    lost = [row for row in videos if row.path not in here and (cell is SOURCE or row.path in before)]
     found = figures(
         [here[row.path] for row in rows], [row.fake for row in rows], [row.group for row in rows], threshold=threshold
     )
@@ -226,6 +226,8 @@ def cell_figures(videos: Sequence[Row], cell: Cell, results: Results, threshold:
         flagged_real=sum(here[row.path] >= threshold for row in reals),
         flagged_real_before=sum(before[row.path] >= threshold for row in reals),
         left_as_is=sum(results[row.path, cell.key].left_as_is for row in rows),
+        fpr_ci=found.fpr.interval,
+        tpr_ci=found.tpr.interval,
     )
 
 

@@ -33,7 +33,7 @@ class RobustnessCell:
     verdict_kept: float | None = None
     """Share of the files scored here and untouched that stay on the same side of the threshold; None for the source."""
     not_scored: int = 0
-    """Files that could be scored untouched, but not in this cell."""
+    """Files that could not be scored in this cell, though untouched they could; of the source, all that could not."""
     note: str = ""
     """What a reader must know of this cell alone, e.g. that an encoder could not be set up."""
     key: str = ""
@@ -49,6 +49,9 @@ class RobustnessCell:
     """Files that already were what the cell makes of them: as small, as slow."""
     seconds: float | None = None
     """So much of each file was delivered, from its start."""
+    fpr_ci: Interval | None = None
+    tpr_ci: Interval | None = None
+    """Of the shares at the card's threshold."""
 
     @property
     def fpr_growth(self) -> float | None:
