@@ -34,7 +34,8 @@ def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
     ] = None,
     minutes: Annotated[float, typer.Option(min=0.1, help="How long to train, all stages together.")] = 60.0,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Steps of each stage instead of minutes: repeatable to the bit.")
+        int | None,
+        typer.Option(min=1, help="Steps of each stage and painter, not minutes: repeatable to the bit."),
     ] = None,
     stages: Annotated[str, typer.Option(help="A single faces, B windows, C calibration: which to run.")] = "ABC",
     seed: Annotated[int, typer.Option(help="Same seed, same choices.")] = 0,
@@ -109,7 +110,8 @@ def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
     from analyzer.training.manifest import read_places  # noqa: PLC0415
     from analyzer.training.mixture import Mixture  # noqa: PLC0415
     from analyzer.training.options import TrainOptions  # noqa: PLC0415
-    from analyzer.training.painter import PAINTERS, load_painters  # noqa: PLC0415
+    from analyzer.training.painter import Painter  # noqa: PLC0415
+    from analyzer.training.painting import PAINTERS, load_painters  # noqa: PLC0415
     from analyzer.training.parts import gather  # noqa: PLC0415
     from analyzer.training.preview import write_sheets  # noqa: PLC0415
     from analyzer.training.train import run_training  # noqa: PLC0415
@@ -129,6 +131,6 @@ def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
         return
     options.check()
     found = gather(options, lambda _: None)["train"]
-    kept = output / PAINTERS
-    *_, page = write_sheets(found, preview, seed=seed, painters=load_painters(kept) if kept.exists() else ())
+    nets = load_painters(output / PAINTERS) if (output / PAINTERS).exists() else None
+    *_, page = write_sheets(found, preview, seed=seed, painters=[Painter(net) for net in nets or ()])
     typer.echo(f"{page}")

@@ -53,11 +53,11 @@ def _of_weight(grad: Tensor, x: Tensor, weight: Tensor, stride: int, padding: in
 
 
 def _of_five(grad: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
-    """The gradient of 5 x 5 weights from that of four 3 x 3 ones, which start at its corners and share its middle."""
+    """The gradient of 5 x 5 weights from those of four 3 x 3 ones, which start at its corners and overlap."""
     padded = F.pad(x, (padding,) * 4)
     part = weight[:, :, :3, :3].contiguous()
     rows, columns = ((size - 1) * stride + 3 for size in grad.shape[2:])
-    out = torch.empty(weight.shape, dtype=torch.float32)
+    out = torch.empty(weight.shape, dtype=torch.float32, device=weight.device)
     for top in (0, 2):
         for left in (0, 2):
             seen = padded[:, :, top : top + rows, left : left + columns].contiguous(memory_format=torch.channels_last)
@@ -85,5 +85,7 @@ def quicken(net: nn.Module) -> None:
 
 
 def _is_depthwise(conv: nn.Conv2d) -> bool:
-    alike = conv.groups == conv.in_channels == conv.out_channels
-    return alike and conv.groups > 1 and conv.bias is None and conv.kernel_size in ((3, 3), (5, 5))
+    alike = conv.groups == conv.in_channels == conv.out_channels > 1
+    centred = conv.padding == tuple(size // 2 for size in conv.kernel_size) and conv.padding_mode == "zeros"
+    usual = conv.dilation == (1, 1) and conv.stride[0] == conv.stride[1] and conv.bias is None
+    return alike and centred and usual and conv.kernel_size in ((3, 3), (5, 5))

@@ -50,6 +50,20 @@ def align(landmarks: Landmarks, points: npt.NDArray[np.float64], side: float) ->
     return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
 
+def cut_square(picture: Pixels, matrix: Affine, side: int) -> Pixels:
+    """The aligned square of `side` pixels that `matrix` maps into the picture; scaled down without aliasing."""
+    factor = float(np.hypot(*matrix[:, 0]))
+    if factor > 1:  # which warpAffine's INTER_AREA does not average over
+        height, width = picture.shape[:2]
+        size = (max(1, round(width / factor)), max(1, round(height / factor)))
+        ratio = np.array([[size[0] / width], [size[1] / height]])
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+        matrix = matrix * ratio
+        matrix[:, 2:] += (ratio - 1) / 2  # pixels are counted from their middles
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(picture, matrix, (side, side), flags=how, borderMode=cv2.BORDER_REFLECT), np.uint8)
+
+
 def smooth_landmarks(landmarks: Sequence[Landmarks], reach: int = 2) -> list[Landmarks]:
     """Moving average over `2 * reach + 1` frames (fewer at the ends): a pasted face does not tremble."""
     points = np.stack(landmarks).astype(np.float32)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.datatypes import Pixels
-from analyzer.training.geometry import TEMPLATE, Affine
+from analyzer.training.geometry import TEMPLATE, Affine, cut_square
 
 Field = npt.NDArray[np.float32]
 """Values over the aligned square, shape (TEMPLATE, TEMPLATE, 3)."""
@@ -48,8 +48,7 @@ class Look:
         if self.skin > 0:
             out = np.asarray(cv2.bilateralFilter(out, 7, self.skin, 4), np.uint8)
         if self.sharpen > 0:
-            soft = cv2.GaussianBlur(out, (0, 0), 1.5)
-            out = np.asarray(cv2.addWeighted(out, 1 + self.sharpen, soft, -self.sharpen, 0), np.uint8)
+            out = sharpened(out, self.sharpen)
         return np.asarray(cv2.transform(out, self.color), np.uint8)
 
     def grainy(self, picture: Pixels, index: int) -> Pixels:
@@ -117,6 +116,24 @@ def inner_warp(
     return np.asarray(cv2.remap(picture, from_x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT), np.uint8)
 
 
+def sharpened(picture: Pixels, weight: float) -> Pixels:
+    """The picture after unsharp masking."""
+    soft = cv2.GaussianBlur(picture, (0, 0), 1.5)
+    return np.asarray(cv2.addWeighted(picture, 1 + weight, soft, -weight, 0), np.uint8)
+
+
+def repainted(pictures: Sequence[Pixels], painter: Paint, grey: bool) -> list[Pixels]:
+    """What a painter makes of them; of `grey` ones in luma only, so that they keep their tint."""
+    painted = painter(pictures)
+    if not grey:
+        return painted
+    out = []
+    for old, new in zip(pictures, painted, strict=True):
+        change = cv2.cvtColor(new, cv2.COLOR_RGB2GRAY).astype(np.int16) - cv2.cvtColor(old, cv2.COLOR_RGB2GRAY)
+        out.append(np.asarray(np.clip(old + change[..., None], 0, 255), np.uint8))
+    return out
+
+
 @dataclass(frozen=True, slots=True)
 class Decoder:
     """What becomes of a face that a swap network paints: small, without skin texture, at times sharpened after."""
@@ -129,27 +146,23 @@ class Decoder:
     """As in `Look`."""
     sharpen: float
     """Weight of unsharp masking: little as of a video filter, much as of a face enhancer."""
+    grey: bool = False
+    """Whether the clip has no colour: then a painter brings none into it."""
 
     def paint(self, picture: Pixels, to_picture: Affine, painter: Paint | None = None) -> Pixels:
         """The picture with its face painted. `to_picture` maps the `size` x `size` square into it.
 
         With a `painter` that leaves its own traces, instead of blur and smoothed skin.
         """
-        face = cv2.warpAffine(
-            picture,
-            to_picture,
-            (self.size, self.size),
-            flags=cv2.INTER_AREA | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REFLECT,
-        )
+        face = cut_square(picture, to_picture, self.size)
         if painter is not None:
-            face = painter([np.asarray(face, np.uint8)])[0]
+            face = repainted([face], painter, self.grey)[0]
         elif self.blur:
-            face = cv2.GaussianBlur(face, (0, 0), self.blur)
+            face = np.asarray(cv2.GaussianBlur(face, (0, 0), self.blur), np.uint8)
         elif self.skin:
-            face = cv2.bilateralFilter(face, 7, self.skin, 4)
+            face = np.asarray(cv2.bilateralFilter(face, 7, self.skin, 4), np.uint8)
         if self.sharpen:
-            face = cv2.addWeighted(face, 1 + self.sharpen, cv2.GaussianBlur(face, (0, 0), 1.5), -self.sharpen, 0)
+            face = sharpened(face, self.sharpen)
         back = picture.copy()  # beyond the swapper's crop the picture stays
         cv2.warpAffine(
             face, to_picture, picture.shape[1::-1], dst=back, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_TRANSPARENT
@@ -157,7 +170,7 @@ class Decoder:
         return back
 
 
-def draw_decoder(rng: np.random.Generator) -> Decoder:
+def draw_decoder(rng: np.random.Generator, grey: bool = False) -> Decoder:
     """96 to 144 px, of a third of the draws down to 64; most of them without fine texture."""
     small = rng.random() < 1 / 3
     size = np.exp(rng.uniform(np.log(64), np.log(144))) if small else rng.integers(96, 145)
@@ -167,4 +180,5 @@ def draw_decoder(rng: np.random.Generator) -> Decoder:
         blur=float(rng.uniform(0.5, 1.4)) if kind < 0.35 else 0.0,
         skin=float(rng.uniform(20, 50)) if 0.35 <= kind < 0.8 else 0.0,
         sharpen=float(rng.uniform(0.4, 1.1)) if rng.random() < 0.4 else 0.0,
+        grey=grey,
     )

@@ -21,7 +21,7 @@ from analyzer.training.material import Found, is_clip
 from analyzer.training.metrics import at_threshold, auc
 from analyzer.training.samples import PlainWindows, PseudoWindows
 from analyzer.training.stages import loader
-from analyzer.training.synthesis import FAMILIES, PAINTED, STILL_FAMILIES
+from analyzer.training.synthesis import FAMILIES, OF_PICTURES, PAINTED, STILL_FAMILIES
 
 Values = npt.NDArray[np.float64]
 STILLS: Final = 60
@@ -157,7 +157,7 @@ def measure(net: DeepfakeNet, found: Sequence[Found], values: CalibrationValues,
     reals = [(row, track) for row, track in found if not row.fake]
     for family in (*FAMILIES, PAINTED) if bench.painters else FAMILIES:
         chosen_reals = evenly(clips(reals), bench.most)
-        chosen_reals += [] if family not in STILL_FAMILIES else evenly(stills(reals), STILLS)
+        chosen_reals += [] if family not in OF_PICTURES else evenly(stills(reals), STILLS)
         if chosen_reals:
             samples = PseudoWindows(chosen_reals, family, bench.seed, painters=bench.painters)
             logits = logits_of(net, samples, bench)

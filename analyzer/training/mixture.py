@@ -9,7 +9,7 @@ import numpy as np
 
 from analyzer.errors import ConfigError
 from analyzer.training.look import Paint
-from analyzer.training.synthesis import FAMILIES, PAINTED, STILL_FAMILIES
+from analyzer.training.synthesis import FAMILIES, OF_PICTURES, PAINTED, STILL_FAMILIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Mixture:
 
 def pick_family(rng: np.random.Generator, weights: Mapping[str, float], *, still: bool, painted: bool) -> str:
     """A family that suits a picture or a clip, with or without painters. `ConfigError` where the shares leave none."""
-    made = (STILL_FAMILIES if still else FAMILIES) + ((PAINTED,) if painted else ())
-    names = [name for name in made if weights.get(name, 0) > 0]
+    made = OF_PICTURES if still else (*FAMILIES, PAINTED)
+    names = [name for name in made if weights.get(name, 0) > 0 and (painted or name != PAINTED)]
     if not names:
         raise ConfigError(f"the mixture has no pseudo-fake family that suits {'a picture' if still else 'a clip'}")
     share = np.array([weights[name] for name in names])

@@ -67,7 +67,7 @@ class TrainOptions:
     rate_backbone: float = 3e-5
     rate_head: float = 3e-4
     steps: int | None = None
-    """Steps of either stage instead of minutes: the run is then the same to the bit."""
+    """Steps of either stage, and of each painter, instead of minutes: the run is then the same to the bit."""
     max_windows: int = 3000
     """Encoded windows kept for stage B, 200 KB of memory each."""
     measure_every: float = 10.0

@@ -10,34 +10,28 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
-from pathlib import Path
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from rich.progress import TaskID
 from torch import Tensor, nn
 
 from analyzer.config import IMAGENET_MEAN, IMAGENET_STD
 from analyzer.datatypes import Pixels
-from analyzer.errors import WeightsError
+from analyzer.errors import ConfigError
 from analyzer.training.dataset import Track
-from analyzer.training.geometry import WIDE, align, is_grey
-from analyzer.training.loop import Budget, stage_bar
-from analyzer.training.material import Material
-from analyzer.training.options import TrainOptions
+from analyzer.training.geometry import WIDE, align, cut_square
 
-PAINTERS: Final = "painters.pt"
 STEP: Final = 8
 """Sides of pictures must be multiples of this."""
 SIDE: Final = 128
 """Faces are learned at this many pixels."""
 BATCH: Final = 16
 RATE: Final = 2e-3
+LARGEST_GRADIENT: Final = 1.0
 FIRST_LAYERS: Final = 2
 """Stages of the backbone that say how alike two pictures are."""
 FEATURE_WEIGHT: Final = 0.3
@@ -117,21 +111,17 @@ class Painter:
 
     @torch.no_grad()
     def __call__(self, pictures: Sequence[Pixels]) -> list[Pixels]:
-        """RGB pictures of one size, any sides from `STEP` on -> the same, painted."""
+        """RGB pictures of one size -> the same, painted. Means over `STEP` x `STEP` pixels stay nearly as they are."""
         height, width = pictures[0].shape[:2]
         pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
-        pixels = F.pad(pixels, (0, -width % STEP, 0, -height % STEP), mode="reflect")
-        painted = self.net(pixels)
+        pixels = F.pad(pixels, (0, -width % STEP, 0, -height % STEP), mode="replicate")
+        painted = torch.cat([self.net(part) for part in torch.split(pixels, 4)])
         # a swap brings the colours back to the target's: no cast must tell
-        cast = F.avg_pool2d(pixels - painted, STEP)
-        painted = painted + F.interpolate(cast, scale_factor=STEP, mode="bilinear")
+        for _ in range(3):  # smooth as it is, a correction brings back only a part of what is finest
+            cast = F.avg_pool2d(pixels - painted, STEP)
+            painted = painted + F.interpolate(cast, scale_factor=STEP, mode="bilinear")
         painted = (painted[..., :height, :width].clamp(-1, 1) + 1) * 127.5 + 0.5
-        out = painted.permute(0, 2, 3, 1).to(torch.uint8).contiguous().numpy()
-        return [_greyed(new) if is_grey(old) else new for old, new in zip(pictures, out, strict=True)]
-
-
-def _greyed(picture: Pixels) -> Pixels:
-    return np.asarray(cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), np.uint8)
+        return list(painted.permute(0, 2, 3, 1).to(torch.uint8).contiguous().numpy())
 
 
 def _faces(pick: Pick, rng: np.random.Generator, count: int) -> Tensor:
@@ -140,100 +130,71 @@ def _faces(pick: Pick, rng: np.random.Generator, count: int) -> Tensor:
     for place in range(count):
         track = pick(rng)
         index = int(rng.integers(len(track.jpegs)))
-        picture, marks = track.frames([index])[0], track.marks([index])[0]
-        # from the face alone at a swapper's size to the whole head, as a talking head's renderer paints it
-        matrix = align(marks, (WIDE - 0.5) * rng.uniform(0.9, 1.6) + 0.5, SIDE)
-        out[place] = cv2.warpAffine(
-            picture, matrix, (SIDE, SIDE), flags=cv2.INTER_AREA | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT
-        )
+        picture = track.frames([index])[0]
+        if rng.random() < 0.5:  # as it is painted as a whole
+            out[place] = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        else:  # as a swapper sees it
+            points = (WIDE - 0.5) * rng.uniform(0.9, 1.6) + 0.5
+            out[place] = cut_square(picture, align(track.marks([index])[0], points, SIDE), SIDE)
         if rng.random() < 0.5:
             out[place] = out[place, :, ::-1]
     return torch.from_numpy(out).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def train_autoencoder(
-    build: Build,
-    pick: Pick,
-    layers: nn.Module,
-    seed: int,
-    done: Callable[[int], float],
-    device: torch.device | None = None,
-) -> Autoencoder:
-    """Train one on the real faces that `pick` draws.
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What an autoencoder learns from."""
 
-    `layers`: the first of a network that takes pictures as `preprocess` makes them; how far apart two pictures are in
-    what it sees counts beside the pixels. `done(step)` says which share of the work is done; at 1 it ends.
-    """
-    device = device or torch.device("cpu")
-    torch.manual_seed(seed)
-    rng = np.random.default_rng((seed, 5))
-    mean, spread = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
-    layers = copy.deepcopy(layers).eval().requires_grad_(False)
+    pick: Pick
+    layers: nn.Module
+    """The first of a network that takes pictures as `preprocess` makes them: how far apart two pictures are in what it
+    sees counts beside their pixels."""
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
-    def seen(pictures: Tensor) -> Tensor:
-        out: Tensor = layers(((pictures + 1) / 2 - mean) / spread)
+    def seen(self, pictures: Tensor) -> Tensor:
+        """What the layers make of pictures (n, 3, h, w), -1 to 1."""
+        values = (IMAGENET_MEAN, IMAGENET_STD)
+        mean, spread = (torch.tensor(value, device=self.device).view(1, 3, 1, 1) for value in values)
+        out: Tensor = self.layers(((pictures + 1) / 2 - mean) / spread)
         return out
 
-    net = Autoencoder(build).to(device)
+
+def train_autoencoder(build: Build, lesson: Lesson, seed: int, done: Callable[[int], float]) -> Autoencoder:
+    """Train one on real faces. `done(step)` says which share of the work is done; at 1 it ends.
+
+    Raises `ConfigError` when a gradient is no number.
+    """
+    torch.manual_seed(seed)
+    rng = np.random.default_rng((seed, 5))
+    lesson = replace(lesson, layers=copy.deepcopy(lesson.layers).eval().requires_grad_(False))
+    net = Autoencoder(build).to(lesson.device)
     net.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(net.parameters(), RATE, betas=(0.9, 0.99))
     step = 0
     while (share := done(step)) < 1:
         for group in optimizer.param_groups:
             group["lr"] = RATE * (1.02 - share)
-        real = _faces(pick, rng, BATCH).to(device)
+        real = _faces(lesson.pick, rng, BATCH).to(lesson.device)
         painted = net(real)
         with torch.no_grad():
-            wanted = seen(real)
-        loss = (painted - real).abs().mean() + FEATURE_WEIGHT * (seen(painted) - wanted).abs().mean()
+            wanted = lesson.seen(real)
+        loss = (painted - real).abs().mean() + FEATURE_WEIGHT * (lesson.seen(painted) - wanted).abs().mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(net.parameters(), LARGEST_GRADIENT)
+        if not bool(norm.isfinite()):
+            raise ConfigError(
+                f"painter, step {step}: the gradient is no number any more. Give another --seed, or --painter-share 0"
+            )
         optimizer.step()
         step += 1
     net.cpu()
     return net
 
 
-def save_painters(path: Path, nets: Sequence[Autoencoder]) -> None:
-    """Write them; whole or not at all."""
-    part = path.with_suffix(".part")
-    torch.save([{"build": asdict(net.build), "state": net.state_dict()} for net in nets], part)
-    part.replace(path)
-
-
-def load_painters(path: Path) -> list[Painter]:
-    """What `save_painters` wrote. `WeightsError` when it is damaged."""
-    try:
-        kept: list[dict[str, Any]] = torch.load(path, weights_only=True)
-        painters = []
-        for one in kept:
-            net = Autoencoder(Build(**one["build"]))
-            net.load_state_dict(one["state"])
-            painters.append(Painter(net))
-    except Exception as error:  # whatever unpickling a damaged file raises
-        raise WeightsError(f"{path}: damaged; delete it to train the painters anew ({error})") from error
-    return painters
-
-
-def make_painters(options: TrainOptions, material: Material, layers: nn.Module, device: torch.device) -> list[Painter]:
-    """Those of a run, trained on its real faces unless an earlier start did that; none where it wants none."""
-    path = options.output / PAINTERS
-    if not options.painter_share:
-        return []
-    if not path.exists():
-        nets = []
-        with stage_bar("A: painters", quiet=options.quiet) as bar:
-            for index, build in enumerate(BUILDS):
-                budget = Budget(options.minutes * 60 * options.painter_share / len(BUILDS), options.steps)
-                budget.start()
-
-                def done(step: int, index: int = index, budget: Budget = budget) -> float:
-                    share = budget.share(step)
-                    bar.update(TaskID(0), completed=(index + share) / len(BUILDS))
-                    return share
-
-                pick = partial(material.pick_real, stills=options.mixture.stills)
-                nets.append(train_autoencoder(build, pick, layers, options.seed + index, done, device))
-        save_painters(path, nets)
-    return load_painters(path)
+def error_of(painter: Painter, pick: Pick, seed: int) -> float:
+    """Mean distance of a painted picture from the real one, in grey levels of 255, on faces drawn anew."""
+    faces = _faces(pick, np.random.default_rng((seed, 6)), BATCH)
+    pictures = list(((faces + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy())
+    apart = [cv2.absdiff(old, new).mean() for old, new in zip(pictures, painter(pictures), strict=True)]
+    return float(np.mean(apart))

@@ -94,7 +94,7 @@ def draw_plan(rng: np.random.Generator, family: str, clip: Clip, transform_targe
         ratio=ratio if part is None else ratio * part,
         offset=offset,
         gain=gain,
-        decoder=draw_decoder(rng) if pasted else None,
+        decoder=draw_decoder(rng, clip.grey) if pasted else None,
         reach=int(rng.integers(1, 3)),
         weight=float(rng.uniform(0.55, 0.8)),
         soft=float(rng.uniform(0.004, 0.009)),

@@ -25,7 +25,7 @@ from analyzer.training.geometry import Mask, is_grey
 from analyzer.training.look import Paint
 from analyzer.training.material import Found, Material, is_clip
 from analyzer.training.sheet import Tile, encode, fit, grid, page, titled, write
-from analyzer.training.synthesis import FAMILIES, IN_PLACE, PAINTED, STILL_FAMILIES, Pair, make_pair
+from analyzer.training.synthesis import FAMILIES, IN_PLACE, OF_PICTURES, PAINTED, Pair, make_pair
 
 AMPLIFIED: Final = 4
 """Differences are shown so many times larger: what a network finds may be too dark to see."""
@@ -64,7 +64,7 @@ def write_sheets(
     sources = _Sources(Material(reals), painters)
     wanted: list[tuple[str, str, Callable[[], Pixels]]] = []
     for family in (*FAMILIES, PAINTED) if painters else FAMILIES:
-        pool = _half_stills(reals, rows) if family in (*STILL_FAMILIES, PAINTED) else clips[:rows]
+        pool = _half_stills(reals, rows) if family in OF_PICTURES else clips[:rows]
         if pool:
             about = f"{family}: real | fake | difference x {AMPLIFIED} | mask, its edge red | both badly delivered"
             wanted.append((family, about, partial(_family_sheet, family, pool, sources, seed)))
@@ -106,16 +106,16 @@ def _half_stills(reals: Sequence[Found], rows: int) -> list[Found]:
 def _family_sheet(family: str, pool: Sequence[Found], sources: _Sources, seed: int) -> Pixels:
     rows = []
     for index, (row, track) in enumerate(pool):
-        chosen = _window(track) if family not in STILL_FAMILIES else _window(track)[:4]
+        chosen = _window(track) if family not in OF_PICTURES else _window(track)[:4]
         pair, whose = _pair(track, chosen, family, sources, seed * 1000 + index)
         # the frame that shows most: F7 and the flashes of F4 leave some frames alone
         best = int(np.argmax([float(mask.sum()) for mask in pair.masks]))
         codec = ("h264", "vp8")[index % 2]
-        hard = _hard_delivery(np.random.default_rng((seed, 2, index)), track.side, len(chosen), codec)
+        hard = _hard_delivery(np.random.default_rng((seed, 2, index)), len(pair.real[0]), len(chosen), codec)
         place = hard.order.index(best) if best in hard.order else best  # a frozen picture may have hidden it
         rows.append(
             [
-                (fit(_middle(pair.real[best]), TILE), [f"{row.method} {track.side}px", Path(row.file).name]),
+                (fit(_middle(pair.real[best]), TILE), [f"{row.method} {len(pair.real[0])}px", Path(row.file).name]),
                 (fit(_middle(pair.fake[best]), TILE), [f"{whose}, frame {best} of {len(chosen)}"]),
                 (fit(_middle(_difference(pair.real[best], pair.fake[best])), TILE), [f"difference x {AMPLIFIED}"]),
                 (fit(_tinted(pair.real[best], pair.masks[best]), TILE), [f"mask up to {pair.masks[best].max():.2f}"]),
@@ -146,7 +146,7 @@ def _pair(track: Track, chosen: Sequence[int], family: str, sources: _Sources, s
             donor = None  # as `make_pair` would have it, so that the caption is true
     words = [f"seed {seed}", f"{'own' if donor is None else 'another'} face"]
     if sources.painters and (family == PAINTED or (family in ("F5", "F6") and seed % 2)):
-        which = seed // 2 % len(sources.painters)
+        which = (seed if family == PAINTED else seed // 2) % len(sources.painters)
         painter = sources.painters[which]
         words.append(f"painter {which}")
     return make_pair(frames, marks, seed, family, donor=donor, painter=painter), ", ".join(words)

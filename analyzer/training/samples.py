@@ -1,6 +1,6 @@
 """Tracks -> labelled serving crops, drawn anew for each index and the same for the same seed and index.
 
-Plain sequences of numpy arrays: no torch here, so that they run in worker processes and are tested without it.
+Plain sequences of numpy arrays, so that they run in worker processes; only painters, if given, use torch.
 """
 
 from __future__ import annotations

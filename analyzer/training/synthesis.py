@@ -45,21 +45,25 @@ from analyzer.training.geometry import (
     shifted,
     smooth_landmarks,
 )
-from analyzer.training.look import Paint, inner_warp, shaded
+from analyzer.training.look import Paint, inner_warp, repainted, shaded, sharpened
 from analyzer.training.plan import Clip, Plan, draw_plan
 
 FAMILIES: Final = ("F1", "F2", "F3", "F4", "F5", "F6", "F7")
-STILL_FAMILIES: Final = ("F1", "F2", "F5", "F6")
-"""Those that leave a trace in a single picture."""
 PAINTED: Final = "painted"
-"""The family that takes a painter: the whole picture is painted, in clips and in single pictures."""
+"""The family that needs a painter: the whole picture is painted."""
+STILL_FAMILIES: Final = ("F1", "F2", "F5", "F6")
+"""Those that leave a trace in a single picture, ..."""
+OF_PICTURES: Final = (*STILL_FAMILIES, PAINTED)
+"""... and the one that a painter makes of them."""
 IN_PLACE: Final = ("F2", "F3", "F6")
 """Those that change a face where it is: nobody else's is pasted."""
 
 PAINTED_PX: Final = (180, 288)
 """Side in pixels of a loose crop that is painted as a whole."""
 DULLER: Final = (1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0)
-"""Factors that a real partner is scaled down and up by until it is as sharp as the painted one."""
+"""Factors that the sharper partner is scaled down and up by until it is as soft as the other, ..."""
+SHARPER: Final = (0.0, 0.3, 0.6, 1.0, 1.5, 2.5, 4.0)
+"""... and weights of unsharp masking for the softer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +106,16 @@ def make_pair(
     F5 and F6, and is needed for `PAINTED`, whose partners are smaller than the clip. Raises `ConfigError` for an
     unknown family or unequal lengths.
     """
-    if family == PAINTED and painter is not None and frames:
-        return _painted(frames, painter, seed)
-    if family not in FAMILIES:
-        raise ConfigError(f"unknown pseudo-fake family {family!r}: expected one of {', '.join(FAMILIES)}")
+    if family not in (*FAMILIES, PAINTED):
+        raise ConfigError(f"unknown pseudo-fake family {family!r}: expected one of {', '.join((*FAMILIES, PAINTED))}")
     if len(frames) != len(landmarks) or not frames:
         raise ConfigError(f"expected as many landmarks as frames and at least one: {len(landmarks)} and {len(frames)}")
     if donor is not None and not len(donor.frames) == len(donor.landmarks) == len(frames):
         raise ConfigError(f"expected {len(frames)} donor frames, one for each frame: {len(donor.frames)}")
+    if family == PAINTED:
+        if painter is None:
+            raise ConfigError(f"the pseudo-fake family {PAINTED!r} needs a painter")
+        return _painted(frames, painter, seed)
     rng = np.random.default_rng(seed)
     marks = smooth_landmarks([np.asarray(m, np.float32).reshape(5, 2) for m in landmarks])
     grey = is_grey(frames[0])
@@ -148,19 +154,35 @@ def make_pseudo_fake(
 def _painted(frames: Sequence[Pixels], painter: Paint, seed: int) -> Pair:
     """A real clip, and the same painted as a whole: what a talking head's renderer leaves, and no seam.
 
-    Both are scaled down to what is painted. With p = .5 the real one is made as unsharp as the painted one, or a soft
-    picture would be a fake.
+    Both are scaled down to what is painted. Then the sharper of the two is made as soft as the other, or the softer as
+    sharp: how sharp a picture is must not tell.
     """
     rng = np.random.default_rng(seed)
-    side = max(2, min(*frames[0].shape[:2], int(rng.integers(*PAINTED_PX))) // 2 * 2)  # even, as video codecs want it
-    real = [np.asarray(cv2.resize(f, (side, side), interpolation=cv2.INTER_AREA), np.uint8) for f in frames]
-    fake = painter(real)
-    if rng.random() < 0.5:
-        wanted = _detail(fake[0])
-        factor = min(DULLER, key=lambda factor: abs(np.log(_detail(_dulled(real[0], factor)) / wanted)))
-        real = [_dulled(picture, factor) for picture in real]
-    masks = [np.ones((side, side), np.float32) for _ in real]
-    return Pair(real=real, fake=fake, masks=masks, family=PAINTED, frame_fake=[True] * len(real))
+    shown = frames[:1] if all(frame is frames[0] for frame in frames) else frames
+    height, width = shown[0].shape[:2]
+    # always smaller than it was, or the real partner alone would keep its pixels; even, as video codecs want it
+    scale = min(float(rng.integers(*PAINTED_PX)) / min(height, width), 0.9)
+    size = (max(2, int(width * scale) // 2 * 2), max(2, int(height * scale) // 2 * 2))
+    real = [np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8) for frame in shown]
+    fake = repainted(real, painter, is_grey(shown[0]))
+    chance = rng.random()
+    if chance < 0.9:  # the rest is left as it is
+        real, fake = _as_sharp(real, fake, duller=chance < 0.45)
+    if len(shown) < len(frames):
+        real, fake = real * len(frames), fake * len(frames)
+    masks = [np.ones(size[::-1], np.float32) for _ in frames]
+    return Pair(real=real, fake=fake, masks=masks, family=PAINTED, frame_fake=[True] * len(frames))
+
+
+def _as_sharp(first: list[Pixels], second: list[Pixels], *, duller: bool) -> tuple[list[Pixels], list[Pixels]]:
+    """Both clips, the sharper made as soft as the other (`duller`) or the softer as sharp, all frames alike."""
+    clips, details = [first, second], [_detail(first[0]), _detail(second[0])]
+    which = int(np.argmax(details) if duller else np.argmin(details))
+    change, strengths = (_dulled, DULLER) if duller else (sharpened, SHARPER)
+    start, goal = clips[which][0], details[1 - which]
+    best = min(strengths, key=lambda strength: abs(np.log(_detail(change(start, strength)) / goal)))
+    clips[which] = [change(picture, best) for picture in clips[which]]
+    return clips[0], clips[1]
 
 
 def _detail(picture: Pixels) -> float:
@@ -169,9 +191,10 @@ def _detail(picture: Pixels) -> float:
 
 
 def _dulled(picture: Pixels, factor: float) -> Pixels:
-    side = len(picture)
-    small = cv2.resize(picture, (max(1, round(side / factor)),) * 2, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
+    height, width = picture.shape[:2]
+    size = (max(1, round(width / factor)), max(1, round(height / factor)))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _target(plan: Plan, frame: Pixels, index: int) -> Pixels:

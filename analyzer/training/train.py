@@ -30,7 +30,8 @@ from analyzer.training.material import Found, Material
 from analyzer.training.measure import Bench, glance, measure
 from analyzer.training.new_card import make_card
 from analyzer.training.options import TrainOptions
-from analyzer.training.painter import FIRST_LAYERS, Painter, make_painters
+from analyzer.training.painter import Painter
+from analyzer.training.painting import FIRST_LAYERS, Painting, wanted
 from analyzer.training.parts import gather
 from analyzer.training.plots import NOTE, draw_plots, have_matplotlib
 from analyzer.training.precision import faster_precision, pick_device
@@ -43,7 +44,8 @@ __all__ = ["TrainOptions", "run_training"]
 SHARE_A: Final = 0.55
 SHARE_ENCODE: Final = 0.25
 SHARE_B: Final = 0.12
-"""Of the time, for single faces, encoding windows, and learning from them; the rest is for calibration and figures."""
+"""Of the time that the painters leave, for single faces, encoding windows, and learning from them; the rest is for
+calibration and figures."""
 ENDLESS: Final = 10_000_000
 
 
@@ -99,10 +101,12 @@ class _Run:
         options = self.options
         if "A" not in options.stages and self.start is None and self.place.stage == "A":
             raise ConfigError("without stage A there is nothing to go on from: give trained weights (--start)")
+        if set(options.stages) & set("AB"):
+            layers = self.net.frame_path.backbone.features[:FIRST_LAYERS]
+            painting = Painting(options, self._fingerprint(), self.material, layers, self.device, self._log)
+            self.painters = painting.run()
         if self.place.stage == "A":
             if "A" in options.stages:
-                layers = self.net.frame_path.backbone.features[:FIRST_LAYERS]
-                self.painters = make_painters(options, self.material, layers, self.device)
                 self._stage_a()
             self._next_stage("B")
         if self.place.stage == "B" and "B" in options.stages:
@@ -224,7 +228,7 @@ class _Run:
         kept = load_encoded(path, made_by, self.device) if self.place.windows else None
         if kept is not None:
             return kept
-        budget = Budget(options.minutes * 60 * SHARE_ENCODE)
+        budget = Budget(self._seconds(SHARE_ENCODE))
         budget.start()
         # so many as before, should a run be taken up whose windows are gone
         steps_or_all = options.max_windows if options.steps is None else 2 * options.steps
@@ -259,13 +263,18 @@ class _Run:
             trained=self.net,
             optimizer=optimizer,
             average=self.average,
-            budget=Budget(options.minutes * 60 * share, options.steps, self.place.spent_s),
+            budget=Budget(self._seconds(share), options.steps, self.place.spent_s),
             place=self.place,
             seed=options.seed,
             log=self._log,
             save=self._save_checkpoint,
             beside=beside,
         )
+
+    def _seconds(self, share: float) -> float:
+        """So much of what the painters leave of the time."""
+        options = self.options
+        return options.minutes * 60 * share * ((1 - options.painter_share) if wanted(options) else 1)
 
     def _next_stage(self, stage: str) -> None:
         self.place, self.optimizer_state = Place(stage=stage), None

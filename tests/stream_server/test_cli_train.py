@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from analyzer.errors import ConfigError
+from analyzer.errors import ConfigError, DeepfakeMonitorError, WeightsError
+from analyzer.training import parts, preview
 from analyzer.training import train as training
 from analyzer.training.calibrate import Rule
 from analyzer.training.mixture import Mixture
 from analyzer.training.options import TrainOptions
+from analyzer.training.painter import Autoencoder, Build
+from analyzer.training.painting import PAINTERS, save_painters
 from stream_server.cli_train import train
 
 
@@ -31,7 +35,7 @@ def run(*arguments: str) -> tuple[int, str]:
     app = typer.Typer()
     app.command()(train)
     result = CliRunner().invoke(app, list(arguments))
-    if isinstance(result.exception, ConfigError):
+    if isinstance(result.exception, DeepfakeMonitorError):
         raise result.exception
     return result.exit_code, result.output
 
@@ -69,6 +73,25 @@ def test_calibrate_only_is_stage_c_and_needs_weights(told: list[TrainOptions]) -
     assert run("m.tsv", "-o", "out", "--calibrate-only")[0] == 2
     assert run("m.tsv", "-o", "out", "--calibrate-only", "--start", "w.safetensors")[0] == 0
     assert [options.stages for options in told] == ["C"]
+
+
+def test_a_preview_shows_what_the_painters_of_the_run_paint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[int] = []
+
+    def note(*_: object, painters: Sequence[object], **__: object) -> list[Path]:
+        shown.append(len(painters))
+        return [tmp_path / "index.html"]
+
+    monkeypatch.setattr(parts, "gather", lambda *_: {"train": []})
+    monkeypatch.setattr(preview, "write_sheets", note)
+    line = ("m.tsv", "-o", str(tmp_path), "--preview", str(tmp_path / "sheets"))
+    assert run(*line)[0] == 0
+    save_painters(tmp_path / PAINTERS, [Autoencoder(Build(2, 3, "shuffle", 4))], "a run")
+    assert run(*line)[0] == 0
+    assert shown == [0, 1]
+    (tmp_path / PAINTERS).write_bytes(b"")
+    with pytest.raises(WeightsError, match="damaged"):
+        run(*line)
 
 
 def test_a_preview_of_nothing_real_is_refused_and_nothing_trained(told: list[TrainOptions], tmp_path: Path) -> None:

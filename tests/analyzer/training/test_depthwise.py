@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -58,9 +59,16 @@ def test_weights_that_need_no_gradient_get_none() -> None:
 
 
 def test_only_depthwise_convolutions_that_learn_become_quick() -> None:
-    resting = nn.Conv2d(4, 4, 3, groups=4, bias=False)
+    good: dict[str, Any] = {"kernel_size": 3, "padding": 1, "groups": 4, "bias": False}
+    others = [
+        nn.Conv2d(4, 4, **good | changed)
+        for changed in (
+            {"groups": 1}, {"bias": True}, {"kernel_size": 7, "padding": 3}, {"padding": 0}, {"dilation": 2},
+            {"padding_mode": "reflect"}, {"stride": (1, 2)},
+        )
+    ]  # fmt: skip
+    resting = nn.Conv2d(4, 4, **good)
     resting.weight.requires_grad_(False)
-    others = [resting, nn.Conv2d(4, 4, 3), nn.Conv2d(4, 8, 3, groups=4, bias=False), nn.Conv2d(4, 4, 7, groups=4)]
-    net = nn.Sequential(*others, nn.Conv2d(4, 4, 3, groups=4, bias=False))
+    net = nn.Sequential(*others, nn.Conv2d(4, 8, **good), resting, nn.Conv2d(4, 4, **good))
     quicken(net)
-    assert [type(module) is QuickDepthwise for module in net] == [False] * len(others) + [True]
+    assert [type(module) is QuickDepthwise for module in net] == [False] * (len(others) + 2) + [True]

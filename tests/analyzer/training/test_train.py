@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from analyzer.errors import ConfigError, WeightsError
 from analyzer.model.card import WeightsCard
 from analyzer.model.network import DeepfakeNet
 from analyzer.model.weights import load_weights, save_weights
-from analyzer.training import loop, painter, train
+from analyzer.training import loop, painting, train
 from analyzer.training.dataset import TrackCache
 from analyzer.training.material import Material
 from analyzer.training.mixture import Mixture
+from analyzer.training.painter import Build
+from analyzer.training.samples import ImageSamples, WindowSamples
 from analyzer.training.train import TrainOptions, run_training
 
 
@@ -57,11 +60,24 @@ def test_a_run_ends_with_weights_that_load_and_a_card_with_figures(options: Trai
 def test_a_run_paints_with_what_it_trained_and_measures_that(
     options: TrainOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(painter, "BUILDS", (painter.Build(2, 3, "shuffle", 4),))
+    used: dict[str, int] = {}
+
+    def note(kind: type[ImageSamples | WindowSamples]) -> Callable[..., ImageSamples | WindowSamples]:
+        def make(*args: Any) -> ImageSamples | WindowSamples:
+            samples = kind(*args)
+            used[kind.__name__] = len(samples.painters)
+            return samples
+
+        return make
+
+    monkeypatch.setattr(painting, "BUILDS", (Build(2, 3, "shuffle", 4),))
+    monkeypatch.setattr(painting, "WORST", 255.0)
+    monkeypatch.setattr(train, "ImageSamples", note(ImageSamples))
+    monkeypatch.setattr(train, "WindowSamples", note(WindowSamples))
     options = replace(options, painter_share=0.1, steps=1)
     card = load_weights(run_training(options))[1]
+    assert used == {"ImageSamples": 1, "WindowSamples": 1}
     assert "dev.pseudo.painted.frames" in card.measured
-    assert (options.output / "painters.pt").is_file()
 
 
 def test_a_run_by_minutes_ends_and_its_windows_are_made_by_workers(options: TrainOptions) -> None:
@@ -155,6 +171,7 @@ def test_a_damaged_checkpoint_is_refused_with_what_to_do(options: TrainOptions) 
         ({"split": "none"}, "no rows of split"),
         ({"minutes": 0.0}, "minutes must be above 0"),
         ({"batch": 0}, "batch must be above 0"),
+        ({"painter_share": 1.0}, "the share of time for painters must be 0 or more and below 1"),
         ({"workers": -1}, "workers must be 0 or more"),
         ({"steps": 0}, "steps must be above 0"),
         ({"threads": 0}, "threads must be above 0"),
