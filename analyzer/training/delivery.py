@@ -48,7 +48,9 @@ class Delivery:
     curve: npt.NDArray[np.uint8]
     """(frames, 256, 3): exposure, gamma and white balance, drifting."""
     beauty: float
-    """Weight of an edge-preserving smoothing, 0 for none."""
+    """Weight of an edge-preserving smoothing, as of a beauty filter or of a camera's denoising, 0 for none."""
+    skin: float
+    """Grey levels within which it smooths."""
     blur: float
     """Standard deviation of a Gaussian blur in delivered pixels, 0 for none."""
     noise: float
@@ -80,6 +82,7 @@ def draw_delivery(rng: np.random.Generator, side: int, count: int, *, gentle: bo
     if rare and rng.random() < 0.35:
         name = str(rng.choice(["jpeg", "h264"]))
         first_codec = (name, int(rng.integers(60, 96)) if name == "jpeg" else int(rng.integers(18, 32)))
+    smoothed = rare and rng.random() < 0.28  # often, for real skin without texture is what gets accused
     return Delivery(
         first_codec=first_codec,
         side=target,
@@ -87,7 +90,8 @@ def draw_delivery(rng: np.random.Generator, side: int, count: int, *, gentle: bo
         background=float(rng.uniform(0.01, 0.05)) if rare and rng.random() < 0.06 else 0.0,
         sharpen=float(rng.uniform(0.2, 0.9)) if rare and rng.random() < 0.15 else 0.0,
         curve=_draw_curves(rng, count, 0.25 if gentle else 1.0),
-        beauty=float(rng.uniform(0.3, 0.9)) if rare and rng.random() < 0.1 else 0.0,
+        beauty=float(rng.uniform(0.3, 1.0)) if smoothed else 0.0,
+        skin=float(rng.uniform(20, 60)) if smoothed else 0.0,
         blur=float(rng.uniform(0.3, 1.3)) if rng.random() < (0.1 if gentle else 0.25) else 0.0,
         noise=float(rng.uniform(1, 9)) if rare and rng.random() < 0.3 else 0.0,
         codec=codec,
@@ -162,7 +166,7 @@ def _filmed(frame: Pixels, delivery: Delivery, index: int, rng: np.random.Genera
     if len(out) != delivery.side:
         out = np.asarray(cv2.resize(out, (delivery.side, delivery.side), interpolation=cv2.INTER_AREA), np.uint8)
     if delivery.beauty:
-        smooth = cv2.bilateralFilter(out, 7, 30, 5)
+        smooth = cv2.bilateralFilter(out, 7, delivery.skin, 5)
         out = np.asarray(cv2.addWeighted(smooth, delivery.beauty, out, 1 - delivery.beauty, 0), np.uint8)
     out = np.asarray(cv2.LUT(out, delivery.curve[index][None]), np.uint8)
     if delivery.blur:

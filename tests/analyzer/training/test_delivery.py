@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 
@@ -51,3 +54,20 @@ def test_a_seam_map_is_zero_without_a_seam_and_follows_the_flip() -> None:
     half[:, 60:90] = 0.5
     seam = deliver_mask(half, delivery, 0)
     assert (seam[:, :3].sum() < seam[:, 4:].sum()) == delivery.flip
+
+
+def test_smoothed_skin_is_common_and_never_gentle() -> None:
+    rng = np.random.default_rng(0)
+    drawn = [draw_delivery(rng, 300, 4) for _ in range(400)]
+    assert 0.2 < np.mean([one.beauty > 0 for one in drawn]) < 0.36
+    assert all((one.skin > 0) == (one.beauty > 0) for one in drawn)
+    assert not any(draw_delivery(rng, 300, 4, gentle=True).beauty for _ in range(100))
+
+
+def test_smoothing_takes_texture_away(square: Pixels) -> None:
+    plain = replace(draw_delivery(np.random.default_rng(1), len(square), 1, gentle=True), codec="none")
+    texture = [
+        float(cv2.Laplacian(deliver([square], one)[0], cv2.CV_32F).std())
+        for one in (plain, replace(plain, beauty=1.0, skin=60.0))
+    ]
+    assert texture[1] < 0.9 * texture[0]
