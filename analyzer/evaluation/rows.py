@@ -22,28 +22,47 @@ FIXED: Final = (SWAP, LIVE, REENACTMENT, LIP_SYNC, SYNTHESIS, REPLAY)
 """In the order of the table; printed even when there is no such file."""
 POOLED: Final = "pooled"
 
-# The order decides: "lip-sync of a fully synthetic face" is a lip-sync, "SadTalker lip-sync" too.
+# For words as `_plain` makes them. The order decides: "lip-sync of a fully synthetic face" is a lip-sync, "SadTalker
+# lip-sync" too, an "expression swap" (NeuralTextures) a reenactment, and FSGAN, for all its name, a swap.
 _WORDS: Final = (
-    (LIP_SYNC, r"lip[ -]?sync|wav2lip|retalking|dubbing|mouth"),
-    (REPLAY, r"replay|re-?film|screen recording|presentation attack"),
-    (SWAP, r"swap|faceshifter|simswap|ghost|inswapper|roop|celeb-?df|dfdc|deepfakes\b|blendface|deepfacelab"),
-    (REENACTMENT, r"reenact|face2face|neural ?textures|fomm|first order|liveportrait|face vid2vid"),
+    (
+        LIP_SYNC,
+        r"\blips? ?sync|wav2lip|\bretalking|videoretalking|latentsync|musetalk|diff2lip|\bdubb(ed|ing)\b|\bmouth\b",
+    ),
+    (REPLAY, r"\breplay|\bre ?film|\bscreen recording|\bpresentation attack"),
+    (
+        REENACTMENT,
+        r"\bre ?enact|\bexpression (swap|transfer)|face ?2 ?face|neural ?textures?\b|\bfomm\b|\bfirst order\b"
+        r"|live ?portrait|vid ?2 ?vid|\btpsmm?\b|\bthin plate\b|hyperreenact",
+    ),
+    (
+        SWAP,
+        r"swap|\bfs ?gan\b|face ?shifter|\bghost\b|\broop\b|face ?fusion|\bceleb ?df\b|\bdfdc\b|\bdeepfakes\b|blendface"
+        r"|deep ?face ?lab|hififace|megafs|facedancer",
+    ),
     (
         SYNTHESIS,
-        r"synth|talking head|diffusion|gan\b|generated|text.?to.?video|portrait animation|sadtalker|dreamtalk|avatar",
+        r"\bsynth|talking ?heads?\b|diffusion|\b(style|pro|pg|big|vq|eg3d|projected) ?gan ?\d*\b|\bgans?\b"
+        r"|\bgenerated\b|\b(text|image|audio) ?(to|2) ?(video|image)|\bportrait animation\b|sadtalker"
+        r"|dreamtalk|styletalk|makeittalk|aniportrait|echomimic|\bavatars?\b|heygen|\bsora\b|\bmidjourney\b",
     ),
 )
-_LIVE: Final = re.compile(r"inswapper|\b(roop|rope|dfm)\b|deep-?(face-?)?live|live[ -]?(face[ -]?)?swap|swap[ -]?live")
+_LIVE: Final = re.compile(r"inswapper|\b(roop|rope|dfm)\b|\bdeep ?(face ?)?live|\blive ?(face ?)?swap|swap live\b")
 """Swappers that people run on a webcam."""
 
 
 def rows_of(row: Row) -> tuple[str, ...]:
     """The rows of the table that a fake stands in (not `pooled`, where every file stands)."""
-    words = f"{row.family} {row.method}".lower()
-    name = _known(row.family.lower()) or _known(row.method.lower()) or row.family
-    if _LIVE.search(words) and name in {SWAP, row.family}:
+    family, method = _plain(row.family), _plain(row.method)
+    name = _known(family) or _known(method) or row.family
+    if _LIVE.search(f"{family} {method}") and name in {SWAP, row.family}:
         return SWAP, LIVE
     return (f"{name} (family)" if name == POOLED else name,)
+
+
+def _plain(words: str) -> str:
+    """In small letters, with one blank where somebody wrote `_`, `-` or `/`."""
+    return " ".join(re.sub(r"[_\-/]", " ", words.lower()).split())
 
 
 def _known(words: str) -> str | None:

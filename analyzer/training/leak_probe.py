@@ -8,9 +8,9 @@ how much of a good result may be worth nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import cycle, pairwise
 from typing import Final
 
 import cv2
@@ -62,8 +62,8 @@ class Probe:
 
     auc: float
     """Every sample scored by a model that has not seen its group."""
-    interval: tuple[float, float]
-    """95 %, whole groups drawn."""
+    interval: tuple[float, float] | None
+    """95 %, whole groups drawn; None where every draw gives the same: partners that are equal in every statistic."""
     paired: float
     """Share of pairs whose fake scores above its own real, ties half: finds what the spread between clips hides."""
     pairs: int
@@ -151,7 +151,8 @@ def probe_families(
 ) -> Probe:
     """Probe real clips against their pseudo-fakes: `each` draws of every real file, of the families by turns.
 
-    `leak` is done to the delivered fakes alone. Groups are files. Raises `ConfigError` with fewer than 5 usable ones.
+    `leak` is done to the delivered fakes alone. Folds and interval go by `Row.group`. Raises `ConfigError` with fewer
+    than 5 usable groups.
     """
     values, names, differences = [], [], []
     reals = [one for one in found if not one[0].fake]
@@ -173,7 +174,7 @@ def probe_families(
             real, fake = deliver(pair.real, delivery), deliver(pair.fake, delivery)
             fake = leak(fake) if leak else fake
             values.append((statistics(real, area), statistics(fake, area)))
-            names.append(row.file)
+            names.append(row.group)
             differences.append(
                 np.mean([np.abs(a[area].astype(np.int16) - b[area]).mean() for a, b in zip(real, fake, strict=True)])
             )
@@ -181,27 +182,52 @@ def probe_families(
 
 
 def probe_files(reals: Sequence[Found], fakes: Sequence[Found], *, seed: int = 0) -> Probe:
-    """Probe real files against fake ones, each pair under one delivery as in training; the shorter list is repeated.
+    """Probe real files against fake ones, each pair under one delivery as in training, at the size of the smaller.
 
-    Groups are the real files: a model never sees the other faces of the real it is asked about, but may know the
-    collection. Raises `ConfigError` with fewer than 5 of either kind.
+    Folds and interval go by `Row.group`: a model has seen neither the source of the pair that it is asked about nor
+    that of anything which was paired with it, but may know the collection (see `_partners`). Raises `ConfigError` with
+    fewer than 5 files or sources of either kind.
     """
     if min(len(reals), len(fakes)) < FOLDS:
         raise ConfigError(f"the probe needs {FOLDS} real and {FOLDS} fake files, got {len(reals)} and {len(fakes)}")
-    area, values = around_face(), []
-    count = max(len(reals), len(fakes))
-    pairs = [(reals[i % len(reals)], fakes[i % len(fakes)]) for i in range(count)]
-    for index, pair in enumerate(pairs):
-        halves = []
-        for _, track in pair:
-            rng = np.random.default_rng((seed, index))
-            chosen = _frames_of(rng, track)
-            delivery = draw_delivery(np.random.default_rng((seed, 1, index)), track.side, len(chosen))
-            halves.append(statistics(deliver(track.frames(chosen), delivery), area))
-        values.append(halves)
-    # the rarer kind names the group: none of its files is in two folds
-    names = [(real if len(reals) <= len(fakes) else fake)[0].file for real, fake in pairs]
+    area, values, names = around_face(), [], []
+    for index, (name, real, fake) in enumerate(_partners(reals, fakes)):
+        tracks = (real[1], fake[1])
+        chosen = [_frames_of(np.random.default_rng((seed, index)), track) for track in tracks]
+        side = min(track.side for track in tracks)
+        delivery = draw_delivery(np.random.default_rng((seed, 1, index)), side, FRAMES)
+        values.append(
+            [statistics(deliver(track.frames(c), delivery), area) for track, c in zip(tracks, chosen, strict=True)]
+        )
+        names.append(name)
     return _probe(np.array(values), names, float("nan"))
+
+
+def _partners(reals: Sequence[Found], fakes: Sequence[Found]) -> Iterator[tuple[str, Found, Found]]:
+    """Every file with one of the other kind, and the name of what must stay in one fold.
+
+    Each source of the kind that has more of them belongs to one source of the other kind: its own where it is among
+    them, else one in turn, first those that are nobody's own. So no two names share a source, and all files are used;
+    where one side has fewer files they are repeated.
+    """
+    swapped = len({row.group for row, _ in reals}) > len({row.group for row, _ in fakes})
+    few, many = (_by_group(fakes), _by_group(reals)) if swapped else (_by_group(reals), _by_group(fakes))
+    turns = cycle([name for name in few if name not in many] + [name for name in few if name in many])
+    belongs: dict[str, list[Found]] = {name: [] for name in few}
+    for name, files in many.items():
+        belongs[name if name in few else next(turns)] += files
+    for name, others in belongs.items():
+        own = few[name]
+        for index in range(max(len(own), len(others))):
+            pair = own[index % len(own)], others[index % len(others)]
+            yield name, *(pair[::-1] if swapped else pair)
+
+
+def _by_group(found: Sequence[Found]) -> dict[str, list[Found]]:
+    groups: dict[str, list[Found]] = {}
+    for one in found:
+        groups.setdefault(one[0].group, []).append(one)
+    return groups
 
 
 def _frames_of(rng: np.random.Generator, track: Track) -> list[int]:
@@ -215,7 +241,7 @@ def _probe(values: Values, names: Sequence[str], outside: float) -> Probe:
     """`values`: (pairs, 2, statistics), real first."""
     groups = sorted(set(names))
     if len(groups) < FOLDS:
-        raise ConfigError(f"the probe needs {FOLDS} or more files whose background can be seen, got {len(groups)}")
+        raise ConfigError(f"the probe needs {FOLDS} or more sources whose background can be seen, got {len(groups)}")
     order = np.random.default_rng(0).permutation(len(groups))
     fold_of = dict(zip(groups, (order % FOLDS).tolist(), strict=True))
     folds = np.array([fold_of[name] for name in names])
@@ -229,7 +255,7 @@ def _probe(values: Values, names: Sequence[str], outside: float) -> Probe:
     fake = np.tile([False, True], len(scores))
     flat_scores = scores.ravel().tolist()
     value, ends = auc(flat_scores, fake), auc_interval(flat_scores, fake.tolist(), [n for n in names for _ in (0, 1)])
-    if value is None or ends is None:
+    if value is None:
         raise ConfigError("the probe got no score for one of the kinds")
     gaps = scores[:, 1] - scores[:, 0]
     return Probe(value, ends, float((gaps > 0).mean() + (gaps == 0).mean() / 2), len(scores), len(groups), outside)

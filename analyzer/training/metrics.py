@@ -20,7 +20,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
+from scipy.stats import beta, rankdata
 
 Values = npt.NDArray[np.float64]
 Truth = Sequence[bool] | npt.NDArray[np.bool_]
@@ -215,10 +215,11 @@ def figures(
     """Every figure with its 95 % interval: whole groups drawn with replacement, `draws` times, the same for a seed.
 
     A draw that holds one kind only has no AUC and is left out of its interval. With fewer than `MIN_SOURCES` groups (of
-    the rarer kind, for what depends on both) there is none. An interval without any width at 0 or 1 (nothing was ever
-    wrong) would claim certainty: it is widened to what so many independent sources can show, the exact binomial bound
-    (Clopper and Pearson, 1934); elsewhere no width means no interval. Raises `ValueError` for unequal lengths or scores
-    that are not finite.
+    the rarer kind, for what depends on both) there is none. Where little or nothing was ever wrong, drawing again shows
+    too little doubt: the intervals of `fpr` and `tpr` reach at least as far as `binomial_interval` of so many sources.
+    For the others no width means no interval, but at 0 and 1, where the bound of a share of so many sources (of the
+    rarer kind) stands in: an AUC or EER is no share, so it is a reminder of doubt and no exact interval. Raises
+    `ValueError` for unequal lengths or scores that are not finite.
     """
     if not len(scores):
         return Figures(*(Estimate(None, None) for _ in NAMES))
@@ -229,7 +230,9 @@ def figures(
     sources = {"fpr": reals, "tpr": fakes, "ece": len(set(names)), "brier": len(set(names))}
     rarer = min(reals, fakes)
     drawn = _bootstrap(sample, names, draws, seed)
-    return Figures(*(_estimate(point[name], drawn[name], sources.get(name, rarer)) for name in NAMES))
+    found = {name: _estimate(point[name], drawn[name], sources.get(name, rarer)) for name in NAMES}
+    shares = {name: _at_least_binomial(found[name], sources[name]) for name in ("fpr", "tpr")}
+    return Figures(**(found | shares))
 
 
 def _sources(fake: Truth, names: npt.NDArray[np.str_]) -> tuple[int, int]:
@@ -262,8 +265,26 @@ def _estimate(value: float, drawn: Values, sources: int) -> Estimate:
         return Estimate(value, (low, high))
     if value not in {0.0, 1.0}:
         return Estimate(value, None)
-    reach = 0.025 ** (1 / sources)
-    return Estimate(value, (reach, 1.0) if value else (0.0, 1 - reach))
+    return Estimate(value, binomial_interval(value, sources))
+
+
+def _at_least_binomial(rate: Estimate, sources: int) -> Estimate:
+    if rate.value is None or rate.interval is None:
+        exact = rate.value is not None and sources >= MIN_SOURCES  # every source had this very share
+        return Estimate(rate.value, binomial_interval(rate.value or 0.0, sources) if exact else None)
+    low, high = binomial_interval(rate.value, sources)
+    return Estimate(rate.value, (min(low, rate.interval[0]), max(high, rate.interval[1])))
+
+
+def binomial_interval(share: float, n: int) -> tuple[float, float]:
+    """Exact 95 % interval of a share of `n` independent trials (Clopper and Pearson, 1934).
+
+    `share * n` need not be whole: a source may have files of either verdict.
+    """
+    found = share * n
+    low = float(beta.ppf(0.025, found, n - found + 1)) if share > 0 else 0.0
+    high = float(beta.ppf(0.975, found + 1, n - found)) if share < 1 else 1.0
+    return low, high
 
 
 def auc_difference(
@@ -271,7 +292,8 @@ def auc_difference(
 ) -> Estimate:
     """AUC of the first scores minus that of the second, of the same samples: groups drawn once for both.
 
-    The two are far more alike than two sets would be, so the interval is much narrower than that of either AUC.
+    The two are far more alike than two sets would be, so the interval is much narrower than that of either AUC. Where
+    every draw gives the same (two perfect rankings), nothing is known of its doubt: no interval.
     """
     names, samples = np.asarray(groups), [_Sorted(scores, fake, 0.5) for scores in (first, second)]
     before, after = (_alone(scores, fake, "auc") for scores in (first, second))
@@ -281,8 +303,8 @@ def auc_difference(
     usable = drawn[~np.isnan(drawn)]
     if len(usable) < MIN_DRAWS or min(_sources(fake, names)) < MIN_SOURCES:
         return Estimate(before - after, None)
-    low, high = np.quantile(usable, [0.025, 0.975])
-    return Estimate(before - after, (float(low), float(high)))
+    low, high = (float(end) for end in np.quantile(usable, [0.025, 0.975]))
+    return Estimate(before - after, (low, high) if high - low > 1e-12 else None)
 
 
 def auc_interval(

@@ -22,7 +22,7 @@ def read_metrics(path: Path) -> list[Line]:
     """The lines of metrics.jsonl; one that was cut short is passed over, and no file is no lines."""
     lines: list[Line] = []
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8", errors="replace")  # one damaged line does not cost the others
     except OSError:
         return []
     for line in text.splitlines():
@@ -108,7 +108,7 @@ def _dev(axes: Axes, lines: Sequence[Line]) -> bool:
     if not names:
         return False
     axes.axhline(0.5, color="grey", linewidth=1, linestyle=":")
-    axes.set(xlabel="step of stage A", ylabel="AUC", ylim=(0.3, 1.02), title="Single faces of groups held out (dev)")
+    axes.set(xlabel="step of stage A", ylabel="AUC", ylim=(-0.02, 1.02), title="Single faces of groups held out (dev)")
     axes.legend()
     return True
 
@@ -123,8 +123,16 @@ def _calibration(axes: Axes, lines: Sequence[Line]) -> bool:
     axes.plot(given, true, marker="o")
     for x, y, n in zip(given, true, count, strict=True):
         axes.annotate(f"{n:g}", (x, y), textcoords="offset points", xytext=(4, 4), fontsize=8)
+    on = "dev, which it was calibrated on," if _calibrated_on_dev(lines) else "dev"
     axes.set(
         xlabel="fake_probability", ylabel="share of fakes", xlim=(0, 1), ylim=(-0.02, 1.02),
-        title="Reliability on windows of dev (number of windows beside each point)",
+        title=f"Reliability on windows of {on} (number of windows beside each point)",
     )  # fmt: skip
     return True
+
+
+def _calibrated_on_dev(lines: Sequence[Line]) -> bool:
+    """Whether the part for calibration held nothing real, so that dev had to do (`train`)."""
+    parts = {line["part"]: line.get("real") for line in lines if line.get("stage") == "faces" and "part" in line}
+    done = any(name.startswith("calibration.") for line in lines if line.get("stage") == "C" for name in line)
+    return done and parts.get("calibration") == 0

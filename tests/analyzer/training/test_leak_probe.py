@@ -15,10 +15,13 @@ from analyzer.datatypes import Pixels
 from analyzer.errors import ConfigError
 from analyzer.faces.detector import YuNetDetector
 from analyzer.training.dataset import Track, TrackCache
-from analyzer.training.delivery import deliver, draw_delivery
+from analyzer.training.delivery import Delivery, deliver, draw_delivery
 from analyzer.training.geometry import Landmarks
 from analyzer.training.leak_probe import (
     STATISTICS,
+    Probe,
+    _partners,
+    _probe,
     around_face,
     fit_logistic,
     outside_of,
@@ -85,6 +88,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> list[Found]:
 
 def check(found: list[Found], each: int) -> None:
     result = probe_families(found, FAMILIES, each=each)
+    assert result.interval is not None
     assert result.interval[0] < CARRIED, result
     assert result.interval[1] < 0.6, result
     assert result.pairs > 0.7 * each * len(found)
@@ -206,12 +210,72 @@ def test_files_of_two_collections_that_were_coded_otherwise_are_told_apart(gener
 
     alike = probe_files(generated[::2], generated[1::2])
     apart = probe_files(generated, [coarse(one) for one in generated])
+    assert alike.interval is not None
     assert alike.interval[0] < 0.5
     assert apart.auc > 0.8
 
 
+def test_partners_that_are_equal_in_everything_are_the_best_result_and_no_failure() -> None:
+    values = np.random.default_rng(0).normal(size=(12, 1, 3)).repeat(2, axis=1)
+    assert _probe(values * 0, list("abcdef") * 2, 0.0) == Probe(0.5, None, 0.5, 12, 6, 0.0)
+    assert _probe(values, list("abcdef") * 2, 0.0).paired == 0.5
+
+
+def of_group(group: str, file: str = "", *, fake: bool = False) -> Found:
+    row = replace(row_of(0), file=file or group, group=group, fake=fake)
+    return row, Track((), np.zeros((0, 5, 2), np.float32), np.zeros(0), 256)
+
+
+def test_no_source_is_in_two_folds_and_every_file_is_used() -> None:
+    reals = [of_group(name, f"{name}{i}") for name in "abcdef" for i in range(2)]
+    fakes = [of_group(name, f"f{name}{i}", fake=True) for name in "axyb" for i in range(3)]
+    pairs = list(_partners(reals, fakes))
+    assert {real[0].file for _, real, _ in pairs} == {row.file for row, _ in reals}
+    assert {fake[0].file for _, _, fake in pairs} == {row.file for row, _ in fakes}
+    assert not any(real[0].fake or not fake[0].fake for _, real, fake in pairs)
+    name_of: dict[str, set[str]] = {}
+    for name, real, fake in pairs:
+        for row, _ in (real, fake):
+            name_of.setdefault(row.group, set()).add(name)
+    assert all(len(names) == 1 for names in name_of.values())
+    assert (name_of["a"], name_of["b"]) == ({"a"}, {"b"})  # a source stands against itself where it can
+    assert {name for name, _, _ in pairs} == set("axyb")
+    assert {name for name, _, _ in _partners(fakes, reals)} == set("axyb")
+
+
+def test_clips_of_one_source_are_one_source(generated: list[Found]) -> None:
+    one = [(replace(row, group="one"), track) for row, track in generated[:6]]
+    with pytest.raises(ConfigError, match="5 or more sources"):
+        probe_families(one, ["F6"], each=1)
+    with pytest.raises(ConfigError, match="5 or more sources"):
+        probe_files(one, generated[6:12])
+
+
+def test_both_partners_go_through_one_delivery_at_the_smaller_size(
+    generated: list[Found], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def halved(one: Found) -> Found:
+        row, track = one
+        small = [cv2.resize(frame, (128, 128)) for frame in track.frames(range(4))]
+        jpegs = tuple(cv2.imencode(".jpg", cv2.cvtColor(f, cv2.COLOR_RGB2BGR))[1].tobytes() for f in small)
+        return replace(row, fake=True), replace(
+            track, jpegs=jpegs, landmarks=track.landmarks * np.float32(0.5), side=128
+        )
+
+    used: list[Delivery] = []
+
+    def heard(frames: Sequence[Pixels], delivery: Delivery) -> list[Pixels]:
+        used.append(delivery)
+        return deliver(frames, delivery)
+
+    monkeypatch.setattr("analyzer.training.leak_probe.deliver", heard)
+    probe_files(generated[:5], [halved(one) for one in generated[:5]])
+    assert used[::2] == used[1::2]
+    assert all(delivery.side <= 128 for delivery in used)
+
+
 def test_too_few_files_are_refused(generated: list[Found]) -> None:
-    with pytest.raises(ConfigError, match="5 or more files"):
+    with pytest.raises(ConfigError, match="5 or more sources"):
         probe_families(generated[:4], ["F6"], each=1)
     with pytest.raises(ConfigError, match="got 30 and 3"):
         probe_files(generated, generated[:3])

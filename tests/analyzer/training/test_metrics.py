@@ -14,6 +14,7 @@ from analyzer.training.metrics import (
     auc_difference,
     auc_interval,
     average_precision,
+    binomial_interval,
     brier,
     ece,
     ece_floor,
@@ -176,6 +177,29 @@ def test_never_wrong_is_no_certainty_the_interval_is_that_of_so_many_sources() -
     assert one_camera.fpr.interval[1] == pytest.approx(0.975)  # eighteen files of one camera are one source
 
 
+@pytest.mark.parametrize("wrong", range(4))
+def test_a_false_alarm_more_never_gives_a_better_bound(wrong: int) -> None:
+    def upper(count: int) -> float:
+        scores = [0.9] * count + [0.1] * (18 - count)
+        ends = figures(scores, [False] * 18, [str(i) for i in range(18)]).fpr.interval
+        assert ends is not None
+        return ends[1]
+
+    assert upper(wrong) < upper(wrong + 1)
+    assert upper(wrong) >= binomial_interval(wrong / 18, 18)[1]
+
+
+def test_binomial_intervals_are_the_exact_ones() -> None:
+    assert binomial_interval(0, 18) == pytest.approx((0, 1 - 0.025 ** (1 / 18)))
+    assert binomial_interval(1 / 18, 18) == pytest.approx((0.0014, 0.2729), abs=1e-4)
+    assert binomial_interval(1, 10) == pytest.approx((0.025 ** (1 / 10), 1))
+
+
+def test_sources_that_are_all_wrong_by_the_same_share_show_the_doubt_of_so_many() -> None:
+    found = figures([0.1, 0.9] * 5, [False] * 10, [str(i // 2) for i in range(10)])
+    assert found.fpr == Estimate(0.5, binomial_interval(0.5, 5))
+
+
 def test_one_source_alone_has_no_interval() -> None:
     assert figures([0.2, 0.6, 0.7], [False, False, True], ["a", "a", "a"]).fpr.interval is None
 
@@ -217,7 +241,7 @@ def test_differences_are_drawn_together_so_that_equal_scores_differ_by_nothing()
     fake = [i % 2 == 0 for i in range(60)]
     groups = [f"g{i // 3}" for i in range(60)]
     before = [float(rng.normal(1.0 if one else 0.0)) for one in fake]
-    assert auc_difference(before, before, fake, groups) == Estimate(0, (0, 0))
+    assert auc_difference(before, before, fake, groups) == Estimate(0, None)  # not [0, 0]: that would be certainty
     worse = [score + 0.2 * float(rng.normal()) for score in before]
     found = auc_difference(before, worse, fake, groups)
     assert found.value is not None

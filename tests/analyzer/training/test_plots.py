@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from analyzer.training.plots import draw_plots, have_matplotlib, read_metrics
+from analyzer.training.plots import _calibrated_on_dev, draw_plots, have_matplotlib, read_metrics
 
 LINES = [
     {"stage": "faces", "part": "train", "real": 3},
@@ -50,3 +50,16 @@ def test_without_matplotlib_nothing_is_drawn_and_nothing_fails(tmp_path: Path, m
 def test_a_line_cut_short_and_a_missing_file_are_passed_over(tmp_path: Path) -> None:
     assert read_metrics(written(tmp_path, LINES) / "metrics.jsonl") == LINES
     assert read_metrics(tmp_path / "none") == []
+
+
+def test_bytes_that_are_no_text_cost_their_line_alone(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"stage": "A"}\n\xff\xfe{"st\n{"stage": "B"}\n')
+    assert read_metrics(path) == [{"stage": "A"}, {"stage": "B"}]
+
+
+@pytest.mark.parametrize(("real", "done", "expected"), [(0, True, True), (3, True, False), (0, False, False)])
+def test_a_curve_of_the_part_it_was_calibrated_on_is_called_that(real: int, done: bool, expected: bool) -> None:
+    faces = {"stage": "faces", "part": "calibration", "real": real}
+    last = {"stage": "C", "a": 1.0} | ({"calibration.real_windows_flagged": {}} if done else {})
+    assert _calibrated_on_dev([faces, last]) is expected
