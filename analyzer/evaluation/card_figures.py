@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
 from analyzer.errors import WeightsError
 from analyzer.evaluation.output import check_writable, write_whole
-from analyzer.evaluation.quality import Quality
+from analyzer.evaluation.quality import FEW, Quality
 from analyzer.evaluation.report import EvaluationReport
 from analyzer.model.card import MAX_CARD_BYTES, Measured, WeightsCard, card_path, read_card
 from analyzer.scorer import ScorerInfo
 from analyzer.training.metrics import Estimate
 
 DIGITS: Final = 4
+COUNTS: Final = "; counts, not quality"
+"""Said of figures of few files."""
 SECTIONS: Final = ("video", "threshold", "rows", "methods")
 """Names below the set's that every evaluation writes anew; `families` is how an older one called its rows."""
 
@@ -58,21 +60,27 @@ def write_card(weights: Path, report: EvaluationReport) -> None:
 
 
 def set_name(report: EvaluationReport) -> str:
-    """What figures are named after: the split, or the manifest's own name. Holds no dot."""
-    return (report.split or Path(report.manifest).stem or "all").replace(".", "_")
+    """What figures are named after: the manifest and its split, for many lists have a split `val`. Holds no dot."""
+    return "_".join(filter(None, (Path(report.manifest).stem, report.split))).replace(".", "_") or "all"
 
 
 def measured(report: EvaluationReport) -> Mapping[str, Measured]:
-    """Every figure under `SET.SECTION.NAME`, with what it rests on."""
-    name = set_name(report)
-    return {f"{name}.{key}": one for key, one in _figures(report)}
+    """Every figure under `SET.SECTION.NAME`, with what it rests on; a section's first one tells the command too."""
+    name, begun = set_name(report), set()
+    found = {}
+    for key, one in _figures(report):
+        section = key.partition(".")[0]
+        first = report.command and section not in begun
+        begun.add(section)
+        found[f"{name}.{key}"] = replace(one, note=f"{one.note}; {report.command}") if first else one
+    return found
 
 
 def _figures(report: EvaluationReport) -> Iterator[tuple[str, Measured]]:
     video = report.video
     what = f"{video.n_fake} fake files of {video.fake_groups} sources, {video.n_real} real of {video.real_groups}"
     total = video.n_real + video.n_fake
-    told = f"{what}{'; counts, not quality' if video.few else ''}" + (f"; {report.command}" if report.command else "")
+    told = f"{what}{COUNTS if video.few else ''}"
     for key in ("auc", "eer", "average_precision", "tpr_at_1", "ece", "brier"):
         yield from _one(f"video.{key}", getattr(video.figures, key), total, told if key == "auc" else what)
     yield from _one(
@@ -92,7 +100,7 @@ def _figures(report: EvaluationReport) -> Iterator[tuple[str, Measured]]:
 
 
 def _row(key: str, quality: Quality) -> Iterator[tuple[str, Measured]]:
-    note = f"{quality.n_fake} fake against {quality.n_real} real" + ("; counts, not quality" if quality.few else "")
+    note = f"{quality.n_fake} fake against {quality.n_real} real{COUNTS if quality.few else ''}"
     yield from _one(f"{key}.auc", quality.figures.auc, quality.n_real + quality.n_fake, note)
     found = f"{quality.flagged_fake} of {quality.n_fake} found at the threshold"
     yield from _one(f"{key}.tpr", quality.figures.tpr, quality.n_fake, found)
@@ -102,6 +110,7 @@ def _pseudo(report: EvaluationReport) -> Iterator[tuple[str, Measured]]:
     for row in report.pseudo:
         if row.auc is not None:
             note = f"{row.n_windows} windows of real faces of {row.n_groups} sources, each against its pseudo-fake"
+            note += COUNTS if row.n_windows < FEW else ""
             key = row.name.removeprefix("pseudo ")
             yield (f"pseudo.{key}.auc", _measured(Estimate(row.auc, row.auc_ci), 2 * row.n_windows, note))
 
@@ -110,11 +119,14 @@ def _robustness(report: EvaluationReport) -> Iterator[tuple[str, Measured]]:
     for cell in report.robustness:
         key, total = f"robustness.{cell.key or f'{cell.axis} {cell.level}'}", cell.n_real + cell.n_fake
         note = f"{cell.n_fake} fake, {cell.n_real} real files delivered as {cell.axis} {cell.level}"
+        note += COUNTS if min(cell.n_fake, cell.n_real) < FEW else ""
         yield from _one(f"{key}.auc", Estimate(cell.auc, cell.auc_ci), total, note)
-        yield from _one(f"{key}.fpr", Estimate(cell.fpr, None), cell.n_real, note)
+        yield from _one(f"{key}.fpr", Estimate(cell.fpr, cell.fpr_ci), cell.n_real, note)
+        yield from _one(f"{key}.tpr", Estimate(cell.tpr, cell.tpr_ci), cell.n_fake, note)
     steady = report.steadiness
     if steady is not None:
         note = f"share of files with one verdict untouched and through {', '.join(steady.cells)}"
+        note += COUNTS if steady.n < FEW else ""
         yield from _one("robustness.verdict kept", Estimate(steady.kept, steady.kept_ci), steady.n, note)
 
 

@@ -19,10 +19,10 @@ FILES = [scored(f"r{i}", 0.1 * i, fake=False, group=str(i)) for i in range(6)] +
     scored(f"f{i}", 1 - 0.1 * i, fake=True, family="face swap", method="GHOST 1.0", group=f"f{i}") for i in range(7)
 ]
 OLD = {
-    "val.video.auc": Measured(0.99, 3, None, "typed by hand"),
-    "val.families.face swap.auc": Measured(0.99),
-    "val.robustness.crf23.auc": Measured(0.7),
-    "dev.video.auc": Measured(0.6),
+    "set_val.video.auc": Measured(0.99, 3, None, "typed by hand"),
+    "set_val.families.face swap.auc": Measured(0.99),
+    "set_val.robustness.crf23.auc": Measured(0.7),
+    "set_dev.video.auc": Measured(0.6),
     "calibration.fpr": Measured(0.05, 26),
 }
 
@@ -43,15 +43,20 @@ def test_figures_come_with_count_interval_and_note(weights: Path) -> None:
     report = a_report()
     write_card(weights, report)
     found = read_card(weights).measured
-    auc = found["val.video.auc"]
+    auc = found["set_val.video.auc"]
     assert auc.value == round(report.video.auc or 0, 4)
     assert auc.n == 13
     assert auc.interval is not None
     assert auc.note == ("7 fake files of 7 sources, 6 real of 6; counts, not quality; deepfake-monitor evaluate x")
-    assert found["val.threshold.fpr"].note == "1 of 6 real files"
-    assert found["val.threshold.fpr"].n == 6
-    assert found["val.rows.real swaps.auc"].note == "7 fake against 6 real; counts, not quality"
-    assert found["val.methods.GHOST 1.0.tpr"].n == 7
+    assert found["set_val.video.eer"].note == "7 fake files of 7 sources, 6 real of 6"
+    assert found["set_val.threshold.fpr"].note == "1 of 6 real files; deepfake-monitor evaluate x"
+    assert found["set_val.threshold.tpr"].note == "6 of 7 fake files"
+    assert found["set_val.threshold.fpr"].n == 6
+    assert (
+        found["set_val.rows.real swaps.auc"].note
+        == "7 fake against 6 real; counts, not quality; deepfake-monitor evaluate x"
+    )
+    assert found["set_val.methods.GHOST 1.0.tpr"].n == 7
 
 
 def test_old_figures_of_what_was_measured_are_gone_and_all_else_stays(weights: Path) -> None:
@@ -62,9 +67,9 @@ def test_old_figures_of_what_was_measured_are_gone_and_all_else_stays(weights: P
         key: value for key, value in before.items() if key != "measured"
     }
     assert "typed by hand" not in str(after)
-    assert "val.families.face swap.auc" not in after["measured"]
+    assert "set_val.families.face swap.auc" not in after["measured"]
     # another set, and a section that was not measured this time
-    for name in ("dev.video.auc", "calibration.fpr", "val.robustness.crf23.auc"):
+    for name in ("set_dev.video.auc", "calibration.fpr", "set_val.robustness.crf23.auc"):
         assert after["measured"][name] == before["measured"][name]
 
 
@@ -76,11 +81,14 @@ def test_writing_the_same_figures_again_changes_nothing(weights: Path) -> None:
 
 
 def test_every_section_that_was_measured_is_written(weights: Path) -> None:
-    cell = RobustnessCell("CRF", "32", 1, 6, 7, 0.9, (0.8, 0.95), 0.1, 0.7, key="crf32")
+    cell = RobustnessCell(
+        "CRF", "32", 1, 6, 7, 0.9, (0.8, 0.95), 0.1, 0.7, key="crf32", fpr_ci=(0.0, 0.4), tpr_ci=(0.5, 0.9)
+    )
     report = replace(
         a_report(),
         pseudo=(
             PseudoRow("pseudo F1", 60, 9, 0.93, (0.9, 0.95), 0.9, 0.8),
+            PseudoRow("pseudo F2", 19, 9, 0.9, None, None, None),
             PseudoRow("x", 0, 0, None, None, None, None),
         ),
         robustness=(cell,),
@@ -89,19 +97,28 @@ def test_every_section_that_was_measured_is_written(weights: Path) -> None:
     )
     write_card(weights, report)
     found = read_card(weights).measured
-    assert found["val.pseudo.F1.auc"] == Measured(
-        0.93, 120, (0.9, 0.95), "60 windows of real faces of 9 sources, each against its pseudo-fake"
-    )
-    assert found["val.robustness.crf32.auc"].interval == (0.8, 0.95)
-    assert found["val.robustness.verdict kept"].value == 0.9
-    assert found["val.alarms.episodes per hour"].value == 1.33
-    assert found["val.alarms.caught within 60 s"].note == "5 of 7 fakes"
-    assert "val.robustness.crf23.auc" not in found  # the section was measured anew
+    told = "windows of real faces of 9 sources, each against its pseudo-fake"
+    command = "; deepfake-monitor evaluate x"
+    assert found["set_val.pseudo.F1.auc"] == Measured(0.93, 120, (0.9, 0.95), f"60 {told}{command}")
+    assert found["set_val.pseudo.F2.auc"].note == f"19 {told}; counts, not quality"
+    few = "7 fake, 6 real files delivered as CRF 32; counts, not quality"
+    assert found["set_val.robustness.crf32.auc"] == Measured(0.9, 13, (0.8, 0.95), few + command)
+    assert found["set_val.robustness.crf32.fpr"] == Measured(0.1, 6, (0.0, 0.4), few)
+    assert found["set_val.robustness.crf32.tpr"] == Measured(0.7, 7, (0.5, 0.9), few)
+    assert str(found["set_val.alarms.episodes per hour"].note).endswith(command)
+    assert found["set_val.robustness.verdict kept"].value == 0.9
+    assert found["set_val.alarms.episodes per hour"].value == 1.33
+    assert found["set_val.alarms.caught within 60 s"].note == "5 of 7 fakes"
+    assert "set_val.robustness.crf23.auc" not in found  # the section was measured anew
 
 
-def test_the_set_is_named_after_the_split_or_the_manifest() -> None:
-    report = replace(a_report(), split=None, manifest="my.set.tsv")
-    assert {key.split(".")[0] for key in measured(report)} == {"my_set"}
+@pytest.mark.parametrize(
+    ("manifest", "split", "name"),
+    [("my.set.tsv", None, "my_set"), ("my.set.tsv", "val", "my_set_val"), ("other.tsv", "val", "other_val")],
+)
+def test_the_set_is_named_after_the_manifest_and_its_split(manifest: str, split: str | None, name: str) -> None:
+    report = replace(a_report(), split=split, manifest=manifest)
+    assert {key.split(".")[0] for key in measured(report)} == {name}
 
 
 def test_the_card_of_other_weights_is_left_alone(weights: Path) -> None:
