@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from analyzer.errors import ConfigError
+from analyzer.evaluation.kept import code_digest
 from analyzer.evaluation.pixels import Darkness, smooth_skin
 from analyzer.evaluation.redelivery import Encoding, Known, Recipe
-
-RECIPES: Final = 1
-"""Raised whenever a cell comes to do something else, so that results kept from before are not mixed in."""
 
 Make = Callable[[Known], Recipe]
 
@@ -115,6 +115,13 @@ CELLS: Final = (
 SIX: Final = ("crf32", "600k-480p", "300k-360p", "face96", "fps12", "vp8-300k")
 """The re-deliveries over which a verdict should stay: the commonest fate of a clip on its way through messengers,
 streaming services, small windows and video calls."""
+
+
+@functools.cache
+def recipes_digest() -> str:
+    """Of the code that makes deliveries: what a cell did before it changed is not mixed in."""
+    folder = Path(__file__).resolve().parent
+    return code_digest(folder / name for name in ("cells.py", "redelivery.py", "pixels.py"))
 
 
 def cell_named(key: str) -> Cell:

@@ -18,7 +18,6 @@ from analyzer.errors import ConfigError, DeepfakeMonitorError, DetectorError, Me
 from analyzer.evaluation.alarms import run_alarms
 from analyzer.evaluation.card_figures import check_card, write_card
 from analyzer.evaluation.cost import measure_cost
-from analyzer.evaluation.kept import key_of
 from analyzer.evaluation.outcomes import Scored, Unscored, WorkFolder, highest_peak, settings_key
 from analyzer.evaluation.output import check_writable, write_whole
 from analyzer.evaluation.page import make_page
@@ -27,6 +26,7 @@ from analyzer.evaluation.pointing import run_pointing
 from analyzer.evaluation.provenance import provenance
 from analyzer.evaluation.pseudo import run_pseudo
 from analyzer.evaluation.quality import against_reals, baselines, quality, real_sources, table_rows
+from analyzer.evaluation.real_faces import faces_key
 from analyzer.evaluation.report import EvaluationReport
 from analyzer.evaluation.robustness import Grid, Rule, run_robustness
 from analyzer.evaluation.strips import strips_of
@@ -154,12 +154,12 @@ def _with_sections(
 ) -> EvaluationReport:
     """Measure what is asked for besides; each part keeps its results in `folder`, and goes on where it was cut off."""
     info = judge.scorer.info
-    # faces are kept by the name in the manifest, which in another manifest may be another file
-    places = {str(row.path.resolve()) for row in rows}
-    faces = wanted.faces or folder / "faces" / key_of(*sorted(places))
+    faces = wanted.faces or folder / "faces" / faces_key(rows)
 
     def make(jobs: int) -> MakeTools:
-        return tools_for(judge.weights, judge.device, jobs) if jobs > 1 else lambda: Tools(judge.scorer, judge.detector)
+        if jobs > 1:
+            return tools_for(judge.weights, judge.device, jobs, info)
+        return lambda: Tools(judge.scorer, judge.detector)
 
     if wanted.cost:
         report = replace(report, cost=measure_cost(judge.scorer))
@@ -167,7 +167,7 @@ def _with_sections(
         try:
             found = run_pseudo(rows, judge.scorer, faces, work=folder, threshold=judge.threshold)
             report = replace(report, pseudo=found)
-        except ConfigError as error:
+        except (ConfigError, MediaError) as error:
             _not_measured("pseudo-fakes", error)
     if wanted.grid is not None:
         grid = replace(wanted.grid, work=folder)
@@ -178,14 +178,14 @@ def _with_sections(
         report = replace(report, alarms=alarms)
     if wanted.pointing:
         try:
-            figures = run_pointing(rows, faces, weights=judge.weights, device=judge.device)
+            figures = run_pointing(rows, faces, weights=judge.weights, device=judge.device, expected=info)
             report = replace(report, pointing=figures)
-        except ConfigError as error:
+        except (ConfigError, MediaError) as error:
             _not_measured("pointing game", error)
     return report
 
 
-def _not_measured(what: str, error: ConfigError) -> None:
+def _not_measured(what: str, error: ConfigError | MediaError) -> None:
     """No real face to make pseudo-fakes of: that row stays a dash, the rest of the work is not thrown away."""
     Console(stderr=True).print(f"{what}: not measured, {error}", markup=False)
 

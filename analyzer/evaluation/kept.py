@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -65,6 +65,24 @@ class Kept:
         except OSError as error:
             raise ConfigError(f"{self._path}: cannot keep results there: {error.strerror or error}") from error
         self._torn = False
+
+
+def code_digest(files: Iterable[Path]) -> str:
+    """Of code, file by file by name: what it said before it changed is not taken up again."""
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(f"{path.name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def state_of(path: Path) -> tuple[str, int, int]:
+    """What tells a file from others and from what it was: where it is, its size and time. `OSError` if it is gone.
+
+    Not its content: twins (a real video and what was pasted into it) may begin and end alike.
+    """
+    there = path.resolve()
+    stat = there.stat()
+    return str(there), stat.st_size, stat.st_mtime_ns
 
 
 def key_of(*parts: object) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+import av
+import cv2
+
 from analyzer.errors import ConfigError
-from analyzer.evaluation.kept import Kept
+from analyzer.evaluation.kept import Kept, code_digest, key_of, state_of
 from analyzer.report import Peak, TimelinePoint, VideoReport
 from analyzer.scorer import ScorerInfo
 from analyzer.training.manifest import Row
@@ -63,18 +66,26 @@ Outcome = Scored | Unscored
 def serving_code_digest() -> str:
     """Of the modules that stand between a file and its score: what they said before a change is not taken up again."""
     package = Path(__file__).resolve().parent.parent
-    files = [path for folder in (package, package / "faces", package / "model") for path in folder.glob("*.py")]
-    digest = hashlib.sha256()
-    for path in sorted(files):
-        digest.update(f"{path.relative_to(package)}\0".encode() + path.read_bytes())
-    return digest.hexdigest()
+    return code_digest(
+        path for folder in (package, package / "faces", package / "model") for path in folder.glob("*.py")
+    )
+
+
+@functools.cache
+def library_versions() -> str:
+    """Of what decodes, scales, encodes and computes: another FFmpeg gives other pixels."""
+    ffmpeg = sorted(av.library_versions.items())
+    return f"torch {version('torch')}, OpenCV {cv2.__version__}, PyAV {av.__version__}, {ffmpeg}"
+
+
+def scorer_key(info: ScorerInfo) -> tuple[str | None, str, str]:
+    """What decides a score besides faces and code: sum of the weights, backend, kind of device."""
+    return info.weights_sha256, info.backend, info.device.partition(":")[0]
 
 
 def settings_key(info: ScorerInfo, aggregate: str) -> str:
-    """Names everything that a score depends on besides the file: weights, backend, kind of device, rule, code."""
-    device = info.device.partition(":")[0]
-    parts = (str(info.weights_sha256), info.backend, device, aggregate, serving_code_digest())
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+    """Names everything that a score depends on besides the file: scorer, rule, code, libraries."""
+    return key_of(*scorer_key(info), aggregate, serving_code_digest(), library_versions())
 
 
 class WorkFolder:
@@ -94,10 +105,7 @@ class WorkFolder:
 
     def key(self, row: Row) -> str:
         """Of a file as it is now. Raises `OSError` when it is not there."""
-        path = row.path.resolve()
-        stat = path.stat()
-        parts = (self._settings, str(path), str(stat.st_size), str(stat.st_mtime_ns))
-        return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()[:24]
+        return key_of(self._settings, *state_of(row.path))
 
     def find(self, row: Row, key: str) -> Outcome | None:
         """What became of this file under the same settings, if it is known."""
@@ -141,7 +149,7 @@ def _outcome(row: Row, key: str, entry: Mapping[str, object]) -> Outcome | None:
         return None
     try:
         timeline = tuple(_point(values) for values in points)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return Scored(row, float(score), timeline, key if entry.get("strip") is True else None)
 

@@ -25,20 +25,20 @@ from rich.progress import Progress
 from analyzer.config import MAP_SIZE, NUM_FRAMES
 from analyzer.datatypes import Box, Pixels
 from analyzer.errors import ConfigError, WeightsError
+from analyzer.evaluation.real_faces import Found, real_faces
 from analyzer.evaluation.sections import PointingFigures, PointingRow, Share
-from analyzer.evaluation.spread import left_out, spread_over_groups
 from analyzer.faces.crop import crop_face
 from analyzer.model.card import default_weights_dir, find_weights
 from analyzer.model.network import DeepfakeNet, preprocess
 from analyzer.model.weights import load_weights
-from analyzer.training.dataset import Track, TrackCache
+from analyzer.scorer import ScorerInfo
 from analyzer.training.delivery import Delivery, deliver, deliver_mask, draw_delivery
 from analyzer.training.geometry import Mask
 from analyzer.training.manifest import Row
+from analyzer.training.metrics import MIN_SOURCES
 from analyzer.training.samples import choose_window
 from analyzer.training.synthesis import FAMILIES, STILL_FAMILIES, make_pair
 
-Found = tuple[Row, Track]
 Maps = npt.NDArray[np.float64]
 """(n, 7, 7)."""
 MapMaker = Callable[[Sequence[Pixels]], Maps]
@@ -177,30 +177,38 @@ def play(
     return books
 
 
-def row_of(name: str, target: str, book: Sequence[tuple[int, npt.NDArray[np.float64]]], seed: int) -> PointingRow:
-    """One row of what `play` wrote down."""
+def row_of(
+    name: str, target: str, book: Sequence[tuple[int, npt.NDArray[np.float64]]], sources: Sequence[str], seed: int
+) -> PointingRow:
+    """One row of what `play` wrote down; `sources`: the group of each track."""
     tracks = np.array([track for track, _ in book])
     values = np.stack([row for _, row in book])
     cells, (network, own, random, middle, chance) = values[:, : MAP_SIZE**2], values[:, MAP_SIZE**2 :].T
     best = cells[:, int(cells.mean(axis=0).argmax())]
     columns = np.column_stack([network, own, random, middle, best, chance, network - random, network - own])
-    shares = _shares(columns, tracks, seed)
+    shares = _shares(columns, np.array([sources[track] for track in tracks]), seed)
     return PointingRow(name, target, len(book), len(set(tracks.tolist())), *shares)
 
 
-def _shares(columns: npt.NDArray[np.float64], tracks: npt.NDArray[np.int64], seed: int) -> list[Share]:
-    """The mean of each column with its 95 % bootstrap interval over whole tracks."""
-    names, index = np.unique(tracks, return_inverse=True)
+def _shares(columns: npt.NDArray[np.float64], groups: npt.NDArray[np.str_], seed: int) -> list[Share]:
+    """The mean of each column with its 95 % bootstrap interval over whole source groups.
+
+    None with fewer than `MIN_SOURCES`, nor without any width: neither shows how sources differ.
+    """
+    names, index = np.unique(groups, return_inverse=True)
     sums = np.zeros((len(names), columns.shape[1]))
     np.add.at(sums, index, columns)
     counts = np.bincount(index).astype(np.float64)
     means = sums.sum(axis=0) / counts.sum()
-    if len(names) < 2:
+    if len(names) < MIN_SOURCES:
         return [Share(float(mean), None) for mean in means]
     drawn = np.random.default_rng(seed).integers(len(names), size=(DRAWS, len(names)))
     spread = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)[:, None]  # (draws, columns)
-    low, high = np.quantile(spread, [0.025, 0.975], axis=0)
-    return [Share(float(m), (float(a), float(b))) for m, a, b in zip(means, low, high, strict=True)]
+    ends = np.quantile(spread, [0.025, 0.975], axis=0).T.tolist()
+    return [
+        Share(float(mean), (low, high) if high - low > 1e-12 else None)
+        for mean, (low, high) in zip(means, ends, strict=True)
+    ]
 
 
 def measure_pointing(
@@ -232,39 +240,49 @@ def measure_pointing(
     if not books:
         raise ConfigError("the pointing game found no face that any pseudo-fake family would change")
     names = [name for name in (ALL, *families) if (name, TARGETS[0]) in books]
+    sources = [row.group for row, _ in reals]
     return PointingFigures(
-        rows=tuple(row_of(name, target, books[name, target], seed) for target in TARGETS for name in names),
-        n_sources=len({row.group for row, _ in reals}),
+        rows=tuple(row_of(name, target, books[name, target], sources, seed) for target in TARGETS for name in names),
+        n_sources=len(set(sources)),
         seed=seed,
     )
 
 
 def run_pointing(
-    rows: Sequence[Row], folder: Path, *, weights: Path | None = None, device: str = "cpu", seed: int = 0
+    rows: Sequence[Row],
+    folder: Path,
+    *,
+    weights: Path | None = None,
+    device: str = "cpu",
+    seed: int = 0,
+    expected: ScorerInfo | None = None,
 ) -> PointingFigures:
     """Play on the real videos among `rows` with the weights given, or the shipped ones.
 
     Faces are cut out once and kept in `folder`, in the form that training keeps them. Files without a usable face are
-    told in the note. Raises `ConfigError` without real videos or faces, `WeightsError` without weights.
+    told in the note. Raises `ConfigError` without real videos or faces, `WeightsError` without weights or when they are
+    not those of `expected`, whose figures these are put with, `MediaError` when kept faces go while they are used.
     """
     path = weights or find_weights(default_weights_dir())
     if path is None:
         raise WeightsError("there are no trained weights, so there is no map to look at")
-    reals = [row for row in rows if not row.fake and not row.is_picture]
-    chosen = spread_over_groups(reals, MOST_FILES)
-    cache = TrackCache(folder)
-    cache.build(chosen)
-    found = [(row, track) for row, track in cache.load(chosen) if len(track.jpegs) >= NUM_FRAMES]
+    state, card = load_weights(path)
+    if expected is not None and card.sha256 != expected.weights_sha256:
+        raise WeightsError(
+            f"{path} holds weights {card.sha256[:12]}, expected {str(expected.weights_sha256)[:12]}: "
+            "it was written anew while the rest was measured"
+        )
+    reals = real_faces(rows, folder, MOST_FILES)
     net = DeepfakeNet()
-    net.load_state_dict(load_weights(path)[0])
+    net.load_state_dict(state)
     with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("pointing game", total=len(found) * len(FAMILIES))
+        task = progress.add_task("pointing game", total=len(reals.found) * len(FAMILIES))
         figures = measure_pointing(
             net,
-            found,
+            reals.found,
             torch.device(device),
             seed=seed,
             families=FAMILIES,
             tell=lambda done: progress.update(task, completed=done),
         )
-    return replace(figures, note=left_out(len(reals), len(chosen), len(found)))
+    return replace(figures, note=reals.note)

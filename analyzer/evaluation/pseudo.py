@@ -7,6 +7,7 @@ Scores come from the scorer as it serves, one window at a time.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -21,20 +22,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from analyzer.config import NUM_FRAMES
 from analyzer.datatypes import Pixels
 from analyzer.errors import ConfigError
-from analyzer.evaluation.kept import Kept, key_of
+from analyzer.evaluation.kept import Kept, code_digest, key_of
 from analyzer.evaluation.outcomes import settings_key
 from analyzer.evaluation.pseudo_rows import AS_SEEN_LIVE, row_name
+from analyzer.evaluation.real_faces import Found, real_faces
 from analyzer.evaluation.sections import PseudoRow
-from analyzer.evaluation.spread import left_out, spread_over_groups
 from analyzer.scorer import ClipScore, Scorer
-from analyzer.training.dataset import Track, TrackCache
+from analyzer.training.dataset import Track
 from analyzer.training.delivery import BOX_SHARE, VIEWED_PX, Delivery, deliver, draw_delivery
 from analyzer.training.manifest import Row
 from analyzer.training.metrics import auc, figures
 from analyzer.training.samples import choose_window
 from analyzer.training.synthesis import FAMILIES, make_pair
 
-Found = tuple[Row, Track]
 Draw = Callable[[np.random.Generator, int], Delivery]
 """Draws what happens to 16 loose crops of this many pixels a side."""
 
@@ -117,13 +117,10 @@ def run_pseudo(
 
     `faces`: where cut-out faces are, or are put, as `train` keeps them. Results are kept in `work`, so that the same
     call goes on where it was cut off. Videos without a usable face are left out, which the rows' notes tell. Raises
-    `ConfigError` when none is left, `ScorerError`.
+    `ConfigError` when none is left, `MediaError` when kept faces go while they are used, `ScorerError`.
     """
-    reals = [row for row in rows if not row.fake and not row.is_picture]
-    chosen = spread_over_groups(reals, MOST_FILES)
-    cache = TrackCache(faces)
-    cache.build([row for row in chosen if row.path.is_file()])
-    found = [(row, track) for row, track in cache.load(chosen) if len(track.jpegs) >= NUM_FRAMES]
+    reals = real_faces(rows, faces, MOST_FILES)
+    found = reals.found
     if not found:
         raise ConfigError("pseudo-fakes are made of real faces: no real video of the manifest has a usable one")
     kept = Kept(work / "pseudo.jsonl")
@@ -142,8 +139,7 @@ def run_pseudo(
                 pairs.append((row.group, pair))
                 progress.update(bar, advance=1)
             out.append(row_figures(name, pairs, threshold))
-    note = left_out(len(reals), len(chosen), len(found))
-    return tuple(replace(row, note="; ".join(filter(None, (note, row.note)))) for row in out)
+    return tuple(replace(row, note="; ".join(filter(None, (reals.note, row.note)))) for row in out)
 
 
 def _pair(scorer: Scorer, track: Track, sample: Sample, kept: Kept, key: str) -> tuple[Opinion, Opinion] | None:
@@ -179,9 +175,9 @@ def _opinions(entry: Mapping[str, object] | None) -> tuple[Opinion, Opinion] | N
     found = []
     for kind in ("real", "fake"):
         numbers = entry.get(kind)
-        if not isinstance(numbers, list) or len(numbers) != 3 or not isinstance(numbers[0], float | int):
+        if not isinstance(numbers, list) or len(numbers) != 3 or not isinstance(numbers[0], float):
             return None
-        if not all(one is None or (isinstance(one, float | int) and math.isfinite(one)) for one in numbers):
+        if not all(one is None or (isinstance(one, float) and math.isfinite(one)) for one in numbers):
             return None
         found.append(Opinion(*numbers))
     return found[0], found[1]
@@ -223,10 +219,8 @@ def track_digest(track: Track) -> str:
     return hashlib.sha256(b"".join(track.jpegs[:: max(1, len(track.jpegs) // 4)])).hexdigest()
 
 
+@functools.cache
 def making_digest() -> str:
     """Of the code that makes and delivers pseudo-fakes: results of another generator are not mixed in."""
-    folder = Path(make_pair.__code__.co_filename).parent
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")):
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()
+    here = Path(__file__).resolve()
+    return code_digest([here, *(here.parent.parent / "training").glob("*.py")])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import math
 import re
 import statistics
 from collections.abc import Callable, Iterator, Mapping
@@ -29,9 +30,10 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
+from analyzer.datatypes import Pixels
 from analyzer.errors import ConfigError, MediaError
 from analyzer.faces.detector import FaceDetector
-from analyzer.video_file import VideoFile
+from analyzer.video_file import VideoFile, VideoLimits
 
 Planes = npt.NDArray[np.uint8]
 """A picture in YUV 4:2:0, limited range: (height * 3 / 2, width), luma first, then the chroma planes at half size."""
@@ -46,6 +48,9 @@ KEPT_FORMATS: Final = frozenset({"yuv420p", "yuv422p", "yuv444p"})
 """Pixel formats that a lossless copy may have; everything else becomes 4:2:0 of 8 bits, as services send."""
 
 MIB: Final = 2**20
+
+_LIMITS: Final = VideoLimits(max_seconds=math.inf)
+"""A film may be long: only its first seconds are read."""
 
 _TIME_BASE: Final = Fraction(1, 1000)  # Matroska's own
 _START_CODE: Final = re.compile(rb"\x00?\x00\x00\x01")
@@ -110,29 +115,31 @@ def look_at(path: Path, seconds: float, detector: FaceDetector) -> Known:
     sides: list[float] = []
     due_s = 0.0
     size = (0, 0)
-    with VideoFile(path) as video:
+    with VideoFile(path, _LIMITS) as video:
         for frame, at_s in _upright(video, seconds, reformatter):
             size = size if any(size) else (frame.width, frame.height)
             if at_s >= due_s:
                 due_s = at_s + LOOK_EVERY_S
-                rgb = np.asarray(reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray(), np.uint8)
-                sides += [max(face.box.longer_side for face in found) for found in [detector.detect(rgb)] if found]
+                found = detector.detect(_rgb(frame, reformatter))
+                sides += [max(face.box.longer_side for face in found)] if found else []
         return Known(*size, video.fps, statistics.median(sides) if sides else None, int(fingerprint(path)[:8], 16))
 
 
 def fingerprint(path: Path) -> str:
     """What tells a file from another without reading all of it: SHA-256 of its size and its first and last MiB.
 
-    Raises `MediaError` when it cannot be read.
+    For chance alone: twins may have one. Raises `MediaError` when it cannot be read.
     """
     try:
+        if path.exists() and not path.is_file():  # opening a FIFO would wait for ever
+            raise MediaError(f"{path.name} is no plain file")
         with path.open("rb") as file:
             digest = hashlib.sha256(file.read(MIB))
             size = file.seek(0, io.SEEK_END)
             file.seek(max(0, size - MIB))
             digest.update(file.read(MIB))
-    except OSError as error:
-        raise MediaError(f"{path.name} cannot be read: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise MediaError(f"{path.name!r} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     digest.update(str(size).encode())
     return digest.hexdigest()
 
@@ -147,7 +154,7 @@ def redeliver(source: Path, recipe: Recipe, known: Known, folder: Path, seconds:
     # Damaged H.264 needs a container that keeps no list of what ought to be there.
     target = folder / ("redelivered.ts" if recipe.encoding.lost else "redelivered.mkv")
     try:
-        with VideoFile(source) as video, av.open(str(target), "w") as container:
+        with VideoFile(source, _LIMITS) as video, av.open(str(target), "w") as container:
             _Writer(container, recipe, known).write(video, seconds)
     except (av.FFmpegError, OSError, ValueError) as error:
         if getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT}:
@@ -233,17 +240,26 @@ def nal_type(unit: bytes) -> int:
 
 
 def _upright(video: VideoFile, seconds: float, reformatter: VideoReformatter) -> Iterator[tuple[VideoFrame, float]]:
-    """Pictures and their times up to `seconds`, turned as the container says, with even sides."""
+    """Pictures and their times up to `seconds`, turned as the container says, with even sides. `MediaError`."""
     for timed in video.frames():
         if timed.at_s >= seconds:
             return
         frame = timed.video_frame
+        if min(frame.width, frame.height) < 2:
+            raise MediaError(f"pictures of {frame.width} x {frame.height} cannot have even sides")
         quarters = round(frame.rotation / 90) % 4  # counter-clockwise, as NumPy turns
         if quarters or frame.width % 2 or frame.height % 2:
-            rgb = np.rot90(reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray(), quarters)
+            rgb = np.rot90(_rgb(frame, reformatter), quarters)
             even = np.ascontiguousarray(rgb[: len(rgb) // 2 * 2, : rgb.shape[1] // 2 * 2], np.uint8)
             frame = VideoFrame.from_ndarray(even, format="rgb24")
         yield frame, timed.at_s
+
+
+def _rgb(frame: VideoFrame, reformatter: VideoReformatter) -> Pixels:
+    try:
+        return np.asarray(reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray(), np.uint8)
+    except (av.FFmpegError, ValueError) as error:
+        raise MediaError(f"pictures of the format {frame.format.name} cannot be converted: {error}") from error
 
 
 def _even(side: float) -> int:

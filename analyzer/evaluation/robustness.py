@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from analyzer.errors import ConfigError, DeepfakeMonitorError, DetectorError, MediaError, ScorerError, WeightsError
-from analyzer.evaluation.cells import CELLS, RECIPES, SIX, SOURCE, Cell, cell_named
-from analyzer.evaluation.kept import Kept, key_of
+from analyzer.evaluation.cells import CELLS, SIX, SOURCE, Cell, cell_named, recipes_digest
+from analyzer.evaluation.kept import Kept, key_of, state_of
 from analyzer.evaluation.outcomes import settings_key
 from analyzer.evaluation.pixels import ShakyDetector
-from analyzer.evaluation.redelivery import Known, fingerprint, look_at, redeliver
+from analyzer.evaluation.redelivery import Known, look_at, redeliver
 from analyzer.evaluation.sections import RobustnessCell, Steadiness
 from analyzer.evaluation.workers import MakeTools, Tools, work_through
 from analyzer.report import DEFAULT_AGGREGATE
@@ -171,11 +171,11 @@ def _keys(videos: Sequence[Row], grid: Grid, settings: str) -> dict[tuple[Path, 
     keys = {}
     for row in videos:
         try:
-            print_ = fingerprint(row.path)
-        except MediaError:  # each delivery will say so
-            print_ = f"unreadable {row.path}"
+            state: tuple[object, ...] = state_of(row.path)
+        except (OSError, ValueError):  # each delivery will say so
+            state = ("unreadable", row.path)
         for cell in grid.cells:
-            keys[row.path, cell.key] = key_of(settings, RECIPES, print_, cell.key, grid.seconds)
+            keys[row.path, cell.key] = key_of(settings, recipes_digest(), *state, cell.key, grid.seconds)
     return keys
 
 

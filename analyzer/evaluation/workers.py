@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from analyzer.config import AnalyzerConfig
-from analyzer.errors import ScorerError
+from analyzer.errors import ScorerError, WeightsError
+from analyzer.evaluation.outcomes import scorer_key
 from analyzer.faces.detector import FaceDetector, YuNetDetector
-from analyzer.scorer import Scorer
+from analyzer.scorer import Scorer, ScorerInfo
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -43,26 +44,40 @@ class Task(Protocol[T_co]):
     def __call__(self, tools: Tools) -> T_co: ...
 
 
-def make_tools(weights: Path | None, device: str, torch_threads: int = 0) -> Tools:
-    """The serving code's own detector and scorer."""
+def make_tools(weights: Path | None, device: str, torch_threads: int = 0, expected: ScorerInfo | None = None) -> Tools:
+    """The serving code's own detector and scorer. `WeightsError` when the scorer is not `expected`."""
     from analyzer.model.torch_scorer import make_torch_scorer  # noqa: PLC0415  # torch, where it is needed
 
     # one video at a time needs far fewer windows than a monitor, and there may be many processes
     config = AnalyzerConfig(torch_threads=torch_threads, max_windows=64)
-    return Tools(make_torch_scorer(weights, device, config), YuNetDetector(config))
+    scorer = make_torch_scorer(weights, device, config)
+    if expected is not None and scorer_key(scorer.info) != scorer_key(expected):
+        raise WeightsError(
+            f"a worker got {_named(scorer.info)}, expected {_named(expected)}: figures must not be mixed"
+        )
+    return Tools(scorer, YuNetDetector(config))
 
 
-def tools_for(weights: Path | None, device: str, jobs: int) -> MakeTools:
-    """Makes tools for each of `jobs` processes; the cores are divided between them."""
+def _named(info: ScorerInfo) -> str:
+    sha256 = (info.weights_sha256 or "none")[:12]
+    return f"weights {sha256} by {info.backend} on {info.device}" + (f" ({info.note})" if info.note else "")
+
+
+def tools_for(weights: Path | None, device: str, jobs: int, expected: ScorerInfo | None = None) -> MakeTools:
+    """Makes tools for each of `jobs` processes; the cores are divided between them.
+
+    `expected`: the scorer whose figures theirs are put with. The file may have been written anew since, or a device may
+    have no room for one more.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return partial(make_tools, weights, device, max(1, cores // jobs))
+    return partial(make_tools, weights, device, max(1, cores // jobs), expected)
 
 
 def work_through(tasks: Sequence[Task[T]], make: MakeTools, jobs: int = 1) -> Generator[tuple[int, T]]:
     """Do every task, yield its place and result as it is done.
 
-    With one job everything happens in this process and in order. Raises what a task raises, after the tasks begun
-    have ended; `ScorerError` when a process dies, e.g. for want of memory. Closing it (`contextlib.closing`, for
+    With one job everything happens in this process and in order. Raises what `make` or a task raises, after the tasks
+    begun have ended; `ScorerError` when a process dies, e.g. for want of memory. Closing it (`contextlib.closing`, for
     Ctrl-C) waits for the tasks begun and leaves no process behind.
     """
     if jobs <= 1:
@@ -92,14 +107,20 @@ def _spread(tasks: Sequence[Task[T]], pool: ProcessPoolExecutor, jobs: int) -> I
             yield waiting.pop(future), future.result()
 
 
-_own: list[Tools] = []
+_own: list[Tools | Exception] = []
 """Of a worker process: one entry, from its start."""
 
 
 def _begin(make: MakeTools) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what ends
-    _own.append(make())
+    try:
+        _own.append(make())
+    except Exception as error:  # noqa: BLE001  # a process's root: raised here, the parent would hear of a death alone
+        _own.append(error)
 
 
 def _do(task: Task[T]) -> T:
-    return task(_own[0])
+    tools = _own[0]
+    if isinstance(tools, Exception):
+        raise tools
+    return task(tools)

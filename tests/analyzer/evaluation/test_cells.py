@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from analyzer.errors import ConfigError
-from analyzer.evaluation.cells import CELLS, SIX, SOURCE, Cell, cell_named, chosen_cells
+from analyzer.evaluation.cells import CELLS, SIX, SOURCE, Cell, cell_named, chosen_cells, recipes_digest
 from analyzer.evaluation.redelivery import Known, look_at, redeliver
 from analyzer.faces.detector import YuNetDetector
 from analyzer.video_file import VideoFile
@@ -93,3 +94,7 @@ def test_cells_are_chosen_by_name_in_the_grids_order_with_the_source() -> None:
     assert chosen_cells("") == (SOURCE,)
     with pytest.raises(ConfigError, match=r"no cell 'crf99'.*crf32"):
         chosen_cells("crf32,crf99")
+
+
+def test_the_code_of_deliveries_has_a_digest() -> None:
+    assert re.fullmatch(r"[0-9a-f]{64}", recipes_digest())

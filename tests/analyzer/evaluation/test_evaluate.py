@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from analyzer.datatypes import FaceCrop, WindowUpdate
-from analyzer.errors import ConfigError, ScorerError, WeightsError
-from analyzer.evaluation.evaluate import Outputs, run_evaluation, summarise
+from analyzer.errors import ConfigError, MediaError, ScorerError, WeightsError
+from analyzer.evaluation.evaluate import Outputs, Wanted, run_evaluation, summarise
 from analyzer.evaluation.outcomes import RESULTS
+from analyzer.evaluation.workers import MakeTools
 from tests.analyzer.evaluation.tables import a_card, a_judge, scored, screen, unscored
 from tests.fakes import FakeScorer
 
@@ -149,6 +152,37 @@ def test_a_file_that_changed_is_scored_again(tmp_path: Path, manifest: Path) -> 
     os.utime(clip, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
     run_evaluation(manifest, a_judge(again), split="train", outputs=outputs, console=screen()[0])
     assert len(again.pushed) == 20
+
+
+def test_other_processes_are_told_which_weights_are_measured(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[MakeTools] = []
+
+    def listen(_rows: object, make: MakeTools, *_: object, **__: object) -> None:
+        made.append(make)
+
+    monkeypatch.setattr("analyzer.evaluation.evaluate.run_alarms", listen)
+    judge = a_judge()
+    for jobs in (2, 1):
+        run_evaluation(manifest, judge, split="other", wanted=Wanted(alarms=True, jobs=jobs), console=screen()[0])
+    assert isinstance(made[0], functools.partial)
+    assert made[0].args[-1] == judge.scorer.info
+    assert made[1]().scorer is judge.scorer
+
+
+def test_damaged_faces_cost_their_section_and_not_the_report(
+    tmp_path: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gone(*_: object, **__: object) -> NoReturn:
+        raise MediaError("x.track: cannot be read any more")
+
+    monkeypatch.setattr("analyzer.evaluation.evaluate.run_pseudo", gone)
+    monkeypatch.setattr("analyzer.evaluation.evaluate.run_pointing", gone)
+    wanted = Wanted(pseudo=True, pointing=True)
+    report = run_evaluation(manifest, a_judge(), split="other", wanted=wanted, console=screen()[0])
+    assert (report.pseudo, report.pointing, len(report.failures)) == ((), None, 3)
+    told = capsys.readouterr().err
+    assert "pseudo-fakes: not measured, x.track" in told
+    assert "pointing game: not measured, x.track" in told
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from analyzer.errors import ConfigError
-from analyzer.evaluation.kept import Kept, key_of
+from analyzer.evaluation.kept import Kept, code_digest, key_of, state_of
 
 
 def test_results_are_found_again_and_the_newest_counts(tmp_path: Path) -> None:
@@ -57,3 +58,27 @@ def test_a_place_that_cannot_be_written_is_a_config_error(tmp_path: Path) -> Non
 def test_keys_differ_with_every_part() -> None:
     assert key_of("a", 1, 6.0) == key_of("a", 1, 6.0)
     assert len({key_of(*parts) for parts in (("a", 1), ("a", 2), ("b", 1), ("a1",), ("a", "1", ""))}) == 5
+
+
+def test_a_file_is_known_by_its_place_size_and_time(tmp_path: Path) -> None:
+    one, twin, link = (tmp_path / name for name in ("one.mp4", "twin.mp4", "link.mp4"))
+    for path in (one, twin):
+        path.write_bytes(b"video")
+        os.utime(path, ns=(1, 1))
+    link.symlink_to(one)
+    assert state_of(link) == state_of(one) != state_of(twin)
+    before = state_of(one)
+    os.utime(one, ns=(1, 2))
+    assert state_of(one) != before
+    with pytest.raises(FileNotFoundError):
+        state_of(tmp_path / "none.mp4")
+
+
+def test_code_is_known_by_its_names_and_words(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.py", tmp_path / "other.py"
+    one.write_text("x")
+    other.write_text("y")
+    digest = code_digest([one, other])
+    assert code_digest([other, one]) == digest
+    other.write_text("z")
+    assert len({digest, code_digest([one, other]), code_digest([one])}) == 3

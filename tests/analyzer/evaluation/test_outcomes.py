@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from analyzer.evaluation.outcomes import RESULTS, Scored, Unscored, WorkFolder, settings_key
+from analyzer.evaluation.outcomes import RESULTS, Scored, Unscored, WorkFolder, library_versions, settings_key
 from analyzer.scorer import ScorerInfo
 from tests.analyzer.evaluation.tables import a_row, points
 
@@ -59,10 +60,12 @@ def test_other_weights_rules_or_devices_have_other_results() -> None:
         '{"key": "KEY", "score": 0.5, "timeline": [3]}',
         '{"key": "KEY", "score": 0.5, "timeline": [[1, 0, 1]]}',
         '{"key": "KEY", "score": 0.5, "timeline": [[1, 0, 1, 0.5, Infinity, null, null]]}',
+        '{"key": "KEY", "score": 0.5, "timeline": [[Infinity, 0, 1, 0.5, 1, null, null]]}',
+        '{"key": "KEY", "score": 0.5, "timeline": [[1, 0, 1, 0.5, 1' + "0" * 400 + ", null, null]]}",
         "[" * 100_000,
         "\x00\xff",
     ],
-    ids=range(13),
+    ids=range(15),
 )
 def test_a_line_that_is_no_result_is_passed_over_and_the_next_one_is_whole(tmp_path: Path, line: str) -> None:
     file = tmp_path / "a.mp4"
@@ -81,3 +84,13 @@ def test_a_line_that_is_no_result_is_passed_over_and_the_next_one_is_whole(tmp_p
 def test_a_file_that_is_not_there_has_no_key(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         WorkFolder(tmp_path / "work", "s").key(a_row(str(tmp_path / "none.mp4"), fake=True))
+
+
+def test_other_libraries_have_other_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = settings_key(INFO, "windows")
+    monkeypatch.setattr("analyzer.evaluation.outcomes.library_versions", lambda: "another FFmpeg")
+    assert settings_key(INFO, "windows") != before
+
+
+def test_the_libraries_are_named_with_their_versions() -> None:
+    assert re.fullmatch(r"torch \d.*, OpenCV \d.*, PyAV \d.*'libswscale', \(\d.*", library_versions())

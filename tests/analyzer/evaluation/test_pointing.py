@@ -26,7 +26,8 @@ from analyzer.evaluation.pointing import (
     run_pointing,
     scenes,
 )
-from analyzer.model.weights import WeightsCard, save_weights
+from analyzer.model.weights import WeightsCard, load_weights, save_weights
+from analyzer.scorer import ScorerInfo
 from analyzer.training.dataset import Track
 from analyzer.training.manifest import Row, read_manifest
 from tests.nets import lively_net, random_face
@@ -133,16 +134,18 @@ def test_the_whole_game_gives_every_row_with_its_controls(found: Found) -> None:
         assert row.best_fixed.value >= row.centre.value
 
 
-def test_intervals_are_over_tracks_and_one_track_has_none() -> None:
+def test_intervals_are_over_sources_and_fewer_than_three_have_none() -> None:
     rng = np.random.default_rng(0)
-    books = [(track, np.append(rng.random(49), rng.random(5))) for track in (0, 0, 1, 2)]
-    row = row_of("F1", "seam", books, 0)
+    books = [(track, np.append(rng.random(49), [*rng.random(4), 0.25])) for track in (0, 0, 1, 2)]
+    row = row_of("F1", "seam", books, ["a", "b", "c"], 0)
     assert (row.n_faces, row.n_tracks) == (4, 3)
     assert row.network.ci is not None
     assert row.network.ci[0] <= row.network.value <= row.network.ci[1]
-    alone = row_of("F1", "seam", books[:2], 0)
-    assert alone.n_tracks == 1
-    assert alone.network.ci is None
+    assert row.chance.ci is None  # the same of each: no width is no certainty
+    few = row_of("F1", "seam", books, ["a", "b", "b"], 0)
+    assert few.n_tracks == 3
+    assert few.network.ci is None
+    assert few.network.value == pytest.approx(row.network.value)
 
 
 def test_random_networks_differ_by_seed_and_their_maps_are_not_constant() -> None:
@@ -172,6 +175,10 @@ def test_the_game_is_played_on_the_real_videos_of_a_manifest(
     figures = run_pointing(rows, tmp_path / "faces", weights=weights)
     assert (figures.rows[0].n_tracks, figures.n_sources) == (1, 1)
     assert figures.note == "1 of 2 real videos without 16 usable faces were left out"
+    sha256 = load_weights(weights)[1].sha256
+    other = ScorerInfo("cpu", "torch", "lively", "0" * 64)
+    with pytest.raises(WeightsError, match=rf"holds weights {sha256[:12]}, expected 0{{12}}"):
+        run_pointing(rows, tmp_path / "faces", weights=weights, expected=other)
 
 
 def test_without_weights_or_real_videos_it_says_so(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from analyzer.datatypes import Pixels
-from analyzer.errors import MediaError, NotAVideoError, TooLargeError
+from analyzer.errors import MediaError, NotAVideoError
 from analyzer.evaluation.redelivery import (
     LOSSLESS,
     Encoding,
@@ -187,10 +188,62 @@ def test_what_is_no_video_is_named(tmp_path: Path) -> None:
         look_at(tmp_path / "missing.mp4", 6.0, ScriptedDetector([]))
 
 
-def test_too_long_a_video_is_refused_by_its_header(tmp_path: Path) -> None:
+def test_of_a_film_of_hours_the_first_seconds_are_used(tmp_path: Path) -> None:
     path = write_video(tmp_path / "long.mp4", [np.zeros((32, 32, 3), np.uint8)] * 1802, fps=1)
-    with pytest.raises(TooLargeError, match="longer than"):
+    known = look_at(path, 6.0, ScriptedDetector([]))
+    assert (known.width, known.fps) == (32, 1)
+    assert len(pictures(deliver(path, Recipe(), tmp_path / "out", known, seconds=6.0))) == 6
+
+
+@pytest.mark.parametrize("size", [(64, 1), (1, 64)])
+def test_pictures_without_even_sides_cost_only_themselves(tmp_path: Path, size: tuple[int, int]) -> None:
+    path = tmp_path / "thin.mov"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("png", rate=25)
+        stream.width, stream.height, stream.pix_fmt = *size, "rgb24"
+        picture = np.zeros((size[1], size[0], 3), np.uint8)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    with pytest.raises(MediaError, match="cannot have even sides"):
         look_at(path, 6.0, ScriptedDetector([]))
+    with pytest.raises(MediaError, match="cannot have even sides"):
+        deliver(path, Recipe(), tmp_path / "out")
+
+
+class Refuses:
+    """Converts nothing, as FFmpeg does with some formats of pixels."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __call__(self) -> Refuses:
+        return self
+
+    def reformat(self, *_: object, **__: object) -> av.VideoFrame:
+        raise self._error
+
+
+@pytest.mark.parametrize("error", [av.error.InvalidDataError(22, "no"), ValueError("no")], ids=["FFmpeg", "PyAV"])
+def test_pictures_that_cannot_be_converted_cost_only_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    source = a_clip(tmp_path / "clip.mp4", frames=2)
+    monkeypatch.setattr("analyzer.evaluation.redelivery.VideoReformatter", Refuses(error))
+    with pytest.raises(MediaError, match="format yuv420p cannot be converted"):
+        look_at(source, 6.0, ScriptedDetector([]))
+    with pytest.raises(MediaError, match="cannot be re-delivered"):
+        deliver(source, Recipe(), tmp_path / "out")
+
+
+def test_what_is_no_plain_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "folder.mp4").mkdir()
+    for name in ("pipe.mp4", "folder.mp4"):
+        with pytest.raises(MediaError, match=f"{name} is no plain file"):
+            fingerprint(tmp_path / name)
+    for name in ("a\0b.mp4", "x" * 300):
+        with pytest.raises(MediaError, match="cannot be read"):
+            fingerprint(tmp_path / name)
 
 
 def test_an_encoder_that_refuses_is_a_media_error(tmp_path: Path) -> None:

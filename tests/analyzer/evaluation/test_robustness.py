@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -67,7 +69,11 @@ def test_figures_of_a_cell_equal_those_by_hand() -> None:
     )
     source = cell_figures(rows, SOURCE, results, 0.5)
     assert (source.n_real, source.n_fake, source.auc, source.fpr, source.tpr) == (3, 3, 1.0, 1 / 3, 1.0)
-    assert (source.auc_loss, source.verdict_kept, source.not_scored) == (None, None, 0)
+    assert (source.auc_loss, source.verdict_kept, source.not_scored, source.note) == (None, None, 1, "1 x no_faces")
+    # of three sources of which none was missed, and one was flagged: as in section A
+    assert source.tpr_ci == pytest.approx((0.025 ** (1 / 3), 1.0))
+    assert source.fpr_ci is not None
+    assert source.fpr_ci[0] <= 1 / 3 <= source.fpr_ci[1]
     here = cell_figures(rows, cell_named("crf32"), results, 0.5)
     assert (here.n_real, here.n_fake) == (4, 2)
     assert here.auc == pytest.approx(4 / 8)  # .4 beats one of four, .8 three
@@ -85,6 +91,7 @@ def test_a_cell_in_which_nothing_was_scored_has_no_figures_but_counts() -> None:
     here = cell_figures(rows, cell_named("face48"), results, 0.5)
     assert (here.auc, here.fpr, here.auc_loss, here.verdict_kept, here.fpr_growth) == (None,) * 5
     assert (here.n_real, here.n_fake, here.not_scored) == (0, 0, 2)
+    assert (here.fpr_ci, here.tpr_ci) == (None, None)
 
 
 def test_no_false_positive_before_has_no_growth_factor_but_counts() -> None:
@@ -128,15 +135,17 @@ def test_videos_that_cannot_be_used_cost_only_themselves(videos: list[Row], tmp_
     (tmp_path / "broken.mp4").write_bytes(b"not a video" * 100)
     (tmp_path / "empty.mp4").touch()
     write_video(tmp_path / "faceless.mp4", [np.full((120, 160, 3), 90, np.uint8)] * 20)
-    write_video(tmp_path / "huge.mp4", [np.zeros((32, 32, 3), np.uint8)] * 1802, fps=1)
-    names = ("broken.mp4", "empty.mp4", "faceless.mp4", "huge.mp4", "missing.mp4", "picture.png")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    names = ("broken.mp4", "empty.mp4", "faceless.mp4", "pipe.mp4", "missing.mp4", "a\0b.mp4", "picture.png")
     rows = [*(video_row(tmp_path / name) for name in names), *videos]
     grid = Grid(chosen_cells("crf32"), 6.0, work=tmp_path / "work")
     report = run_robustness(rows, tools(FakeScorer()), INFO, grid=grid)
     assert [(cell.n_real, cell.n_fake) for cell in report.cells] == [(1, 1), (1, 1)]
-    assert report.cells[0].not_scored == 0
+    assert report.cells[0].not_scored == 6
+    assert report.cells[0].note == "3 x bad_media, 2 x not_a_video, 1 x no_faces"
+    assert report.cells[1].not_scored == 0  # nothing of it is this cell's doing
     lines = (tmp_path / "work" / "deliveries.jsonl").read_text()
-    for code in ("not_a_video", "no_faces", "too_large"):
+    for code in ("not_a_video", "no_faces", "bad_media"):
         assert f'"{code}: ' in lines
 
 
@@ -178,6 +187,22 @@ def test_other_seconds_are_other_results(videos: list[Row], tmp_path: Path) -> N
         scorer = FakeScorer()
         run_robustness(videos[:1], tools(scorer), INFO, grid=Grid((SOURCE,), seconds, work=tmp_path))
         assert scorer.pushed
+
+
+def test_other_recipes_and_twins_in_size_are_other_results(
+    videos: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = Grid((SOURCE,), 1.0, work=tmp_path / "work")
+    scorer = FakeScorer()
+    run_robustness(videos[:1], tools(scorer), INFO, grid=grid)
+    each = len(scorer.pushed)
+    # by size, first and last MiB it is the same file
+    twin = video_row(Path(shutil.copy2(videos[0].path, tmp_path / "twin.mp4")), fake=True)
+    run_robustness([videos[0], twin], tools(scorer), INFO, grid=grid)
+    assert len(scorer.pushed) == 2 * each
+    monkeypatch.setattr("analyzer.evaluation.robustness.recipes_digest", lambda: "another recipe")
+    run_robustness(videos[:1], tools(scorer), INFO, grid=grid)
+    assert len(scorer.pushed) == 3 * each
 
 
 def test_a_result_that_somebody_edited_is_measured_again(videos: list[Row], tmp_path: Path) -> None:

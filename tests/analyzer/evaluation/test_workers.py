@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.errors import ConfigError, ScorerError
-from analyzer.evaluation.workers import Task, Tools, tools_for, work_through
+from analyzer.errors import ConfigError, ScorerError, WeightsError
+from analyzer.evaluation.workers import MakeTools, Task, Tools, tools_for, work_through
 from analyzer.faces.detector import YuNetDetector
+from analyzer.scorer import ScorerInfo
 from tests.fakes import FakeScorer, ScriptedDetector
 
 Answer = tuple[int, int, int]
@@ -67,6 +68,26 @@ def test_what_a_task_raises_ends_the_work(jobs: int) -> None:
         list(work_through(tasks, make, jobs))
 
 
+def make_nothing() -> Tools:
+    raise WeightsError("a worker got other weights")
+
+
+def make_a_mistake() -> Tools:
+    raise ZeroDivisionError("a mistake")
+
+
+@pytest.mark.parametrize(
+    ("make_tools", "error"),
+    [(make_nothing, WeightsError), (make_a_mistake, ZeroDivisionError)],
+    ids=["told", "mistake"],
+)
+def test_tools_that_cannot_be_made_in_a_process_are_told_as_they_are(
+    make_tools: MakeTools, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match=r"a worker got other weights|a mistake"):
+        list(work_through([Number(0)], make_tools, jobs=2))
+
+
 def test_a_process_that_dies_is_named() -> None:
     tasks: list[Task[Answer]] = [Dies(), Number(0)]
     with pytest.raises(ScorerError, match="fewer --jobs"):
@@ -89,11 +110,18 @@ def test_tools_for_other_processes_divide_the_cores() -> None:
     cores = len(os.sched_getaffinity(0))
     for jobs in (1, 2, 1000):
         make = pickle.loads(pickle.dumps(tools_for(Path("some.safetensors"), "cpu", jobs)))
-        assert make.args == (Path("some.safetensors"), "cpu", max(1, cores // jobs))
+        assert make.args == (Path("some.safetensors"), "cpu", max(1, cores // jobs), None)
 
 
 def test_tools_are_the_serving_codes_own() -> None:
     tools = tools_for(None, "cpu", jobs=64)()
+    tools_for(None, "cpu", 64, tools.scorer.info)().scorer.close()
     assert isinstance(tools.detector, YuNetDetector)
     assert tools.scorer.info.device == "cpu"
     tools.scorer.close()
+
+
+def test_a_scorer_that_is_not_the_one_expected_is_refused() -> None:
+    other = ScorerInfo("cuda:0 (some GPU)", "torch", "v0", "0" * 64)
+    with pytest.raises(WeightsError, match=r"worker got weights \w+ by torch on cpu, expected weights 0{12} by .* GPU"):
+        tools_for(None, "cpu", 64, other)()
