@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from scipy.stats import chi2
 
 from analyzer.config import NUM_FRAMES
-from analyzer.datatypes import Alert, FaceCrop, FaceKey, Pixels, Score, WindowUpdate
+from analyzer.datatypes import Alert, FaceCrop, FaceKey, Pixels, Score, Verdict, WindowUpdate
 from analyzer.errors import ConfigError, DeepfakeMonitorError, DetectorError, MediaError, ScorerError, WeightsError
 from analyzer.evaluation.kept import Kept, key_of
 from analyzer.evaluation.outcomes import settings_key
@@ -27,9 +28,14 @@ from analyzer.scorer import ClipScore, Scorer, ScorerInfo, sigmoid
 from analyzer.training.manifest import Row
 from analyzer.verdict import VerdictPolicy, VerdictRules
 from analyzer.video import analyze_video
+from analyzer.video_file import VideoLimits
 
 CAUGHT_WITHIN_S: Final = 60.0
 MAX_LOOP_S: Final = 3600.0
+TICK_S: Final = 0.25
+"""How often the rules are asked while no face comes, as the live monitor does."""
+WHOLE: Final = VideoLimits(max_seconds=math.inf, max_frames=60 * 60 * 60 * 24)
+"""A day at 60 pictures a second: hours of one camera are the best there is for a rate of false alarms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,11 @@ class Watched:
     entered: tuple[Entered, ...]
     duration_s: float
     failure: str | None = None
+
+    @property
+    def has_score(self) -> bool:
+        """Whether a window was ever full."""
+        return any(one.logit is not None for one in self.entered)
 
 
 class ListeningScorer:
@@ -105,7 +116,7 @@ class Watch:
         listening = ListeningScorer(tools.scorer)
         try:
             report = analyze_video(
-                self.path, detector=tools.detector, scorer=listening, aggregate=DEFAULT_AGGREGATE
+                self.path, detector=tools.detector, scorer=listening, limits=WHOLE, aggregate=DEFAULT_AGGREGATE
             )  # the rule for one number per video plays no part
         except (WeightsError, ScorerError, DetectorError, ConfigError):
             raise
@@ -124,6 +135,8 @@ class Alarms:
     """Of the stream, seconds."""
     could_alert: bool
     """Whether the scores last as long as an alert needs."""
+    alerted_s: float = 0.0
+    """So long at least one alert was on."""
 
 
 def run_alarms(
@@ -164,7 +177,7 @@ def run_alarms(
 
 def _key(row: Row, info: ScorerInfo) -> str | None:
     try:
-        return key_of(settings_key(info, DEFAULT_AGGREGATE), fingerprint(row.path))
+        return key_of(settings_key(info, DEFAULT_AGGREGATE), str(WHOLE.max_frames), fingerprint(row.path))
     except MediaError:
         return None
 
@@ -184,13 +197,15 @@ def watched_from(entry: Mapping[str, object] | None) -> Watched | None:
     if not isinstance(duration_s, float | int) or not isinstance(entered, list):
         return None
     try:
+        length_s = float(duration_s)
         each = tuple(
             Entered(int(face_id), float(at_s), int(filled), None if logit is None else float(logit))
             for face_id, at_s, filled, logit in entered
         )
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
-    return Watched(each, float(duration_s))
+    numbers = (length_s, *(one.at_s for one in each), *(one.logit for one in each if one.logit is not None))
+    return Watched(each, length_s) if all(map(math.isfinite, numbers)) else None
 
 
 def alarms_of(watched: Watched, loop_s: float | None = None, rules: VerdictRules | None = None) -> Alarms:
@@ -203,25 +218,59 @@ def alarms_of(watched: Watched, loop_s: float | None = None, rules: VerdictRules
         entered, length_s = looped(entered, loop_s), loop_s
     policy = VerdictPolicy(trained=True, rules=rules)
     start_s = entered[0].at_s if entered else 0.0
-    raised: list[float] = []
+    told: list[Verdict | Alert] = []
+    before_s = start_s
     for one in entered:
-        told = [*policy.on_update(_update(one), one.at_s), *policy.tick(one.at_s)]
-        raised += [event.at_s - start_s for event in told if isinstance(event, Alert) and event.raised]
+        told += _waited(policy, before_s, one.at_s, rules)
+        told += [*policy.on_update(_update(one), one.at_s), *policy.tick(one.at_s)]
+        before_s = one.at_s
+    told += _waited(policy, before_s, length_s, rules)
+    events = [event for event in told if isinstance(event, Alert)]
     lasting_s = entered[-1].at_s - scored[0].at_s if scored else 0.0
-    return Alarms(tuple(raised), length_s, bool(scored) and lasting_s >= rules.alert_hold_s)
+    return Alarms(
+        raised_s=tuple(event.at_s - start_s for event in events if event.raised),
+        length_s=length_s,
+        could_alert=bool(scored) and lasting_s >= rules.alert_hold_s,
+        alerted_s=_alerted_s(events, length_s),
+    )
+
+
+def _waited(policy: VerdictPolicy, from_s: float, to_s: float, rules: VerdictRules) -> list[Verdict | Alert]:
+    """What is told while no face comes: an alert that nothing supports any more is over."""
+    until_s = min(to_s, from_s + rules.alert_unseen_s + 2 * TICK_S)  # then nothing changes any more
+    return [event for at_s in np.arange(from_s + TICK_S, until_s, TICK_S).tolist() for event in policy.tick(at_s)]
+
+
+def _alerted_s(events: Sequence[Alert], length_s: float) -> float:
+    """How long at least one alert was on, from raised to cleared, or to the end of the stream."""
+    total_s, on_since_s = 0.0, 0.0
+    on: set[FaceKey] = set()
+    for event in events:
+        if event.raised:
+            on_since_s = on_since_s if on else event.at_s
+            on.add(event.key)
+        elif on == {event.key}:
+            total_s += event.at_s - on_since_s
+            on.clear()
+        else:
+            on.discard(event.key)
+    return total_s + (max(length_s - on_since_s, 0.0) if on else 0.0)
 
 
 def looped(entered: Sequence[Entered], loop_s: float) -> tuple[Entered, ...]:
     """Repeat the scored windows until `loop_s` of media time; the windows that were filling come once.
 
-    The scores are repeated, not the pictures: no window spans the cut, so the stream goes on as it was.
+    The scores are repeated, not the pictures: no window spans the cut, so the stream goes on as it was. Windows that
+    were filling anew after the last score are left out, for the first repeated one follows right upon it.
     """
     scored = [one for one in entered if one.logit is not None]
     times = sorted({one.at_s for one in scored})
     step_s = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 1 / 6
     period_s = times[-1] - times[0] + step_s
-    out = list(entered)
     rounds = math.ceil((loop_s - times[-1]) / period_s)
+    if rounds < 1:
+        return tuple(entered)
+    out = [one for one in entered if one.at_s <= times[-1]]
     for i in range(1, rounds + 1):
         shifted = (Entered(one.face_id, one.at_s + i * period_s, NUM_FRAMES, one.logit) for one in scored)
         out += [one for one in shifted if one.at_s <= loop_s]
@@ -238,46 +287,70 @@ def _update(one: Entered) -> WindowUpdate:
 
 def alarm_figures(watched: Sequence[tuple[Row, Watched]], loop_s: float | None = None) -> AlarmFigures:
     """Section C from what was watched; videos without one score count nowhere."""
-    usable = [(row, one) for row, one in watched if any(each.logit is not None for each in one.entered)]
-    streams = [(row.fake, one.duration_s, alarms_of(one, loop_s)) for row, one in usable]
-    reals = [(seconds, alarms) for fake, seconds, alarms in streams if not fake]
-    fakes = [alarms for fake, _, alarms in streams if fake]
-    hours = sum(alarms.length_s for _, alarms in reals) / 3600
-    episodes = sum(len(alarms.raised_s) for _, alarms in reals)
+    usable = [(row, one) for row, one in watched if one.has_score]
+    silent = [row.fake for row, one in watched if not one.has_score]
+    streams = [_Stream(row.fake, one.duration_s, alarms_of(one, loop_s)) for row, one in usable]
+    reals = [one.alarms for one in streams if not one.fake]
+    fakes = [one.alarms for one in streams if one.fake]
+    hours = sum(alarms.length_s for alarms in reals) / 3600
+    episodes = sum(len(alarms.raised_s) for alarms in reals)
     first = [alarms.raised_s[0] for alarms in fakes if alarms.raised_s]
-    distinct_min = sum(seconds for seconds, _ in reals) / 60
+    # What is repeated is no new evidence, and an interval would take it for that.
+    independent = not any(one.looped for one in streams if not one.fake)
     return AlarmFigures(
         real_hours=hours,
         real_streams=len(reals),
         episodes=episodes,
         episodes_per_hour=episodes / hours if hours else None,
-        # What is repeated is no new evidence, and an interval would take it for that.
-        episodes_per_hour_ci=poisson_interval(episodes, hours) if hours and loop_s is None else None,
-        real_streams_with_alert=sum(bool(alarms.raised_s) for _, alarms in reals),
+        episodes_per_hour_ci=poisson_interval(episodes, hours) if hours and independent else None,
+        real_streams_with_alert=sum(bool(alarms.raised_s) for alarms in reals),
         fake_streams=len(fakes),
         caught_60_s=sum(at_s <= CAUGHT_WITHIN_S for at_s in first),
         caught=len(first),
         median_s_to_alert=statistics.median(first) if first else None,
-        note=_note(streams, len(watched) - len(usable), distinct_min, loop_s),
+        note=_note(streams, silent, loop_s),
+        alerted_s=sum(alarms.alerted_s for alarms in reals),
     )
 
 
-def _note(streams: Sequence[tuple[bool, float, Alarms]], silent: int, distinct_min: float, loop_s: float | None) -> str:
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    fake: bool
+    seconds: float
+    """Of different footage."""
+    alarms: Alarms
+
+    @property
+    def looped(self) -> bool:
+        return self.alarms.length_s > self.seconds
+
+
+def _note(streams: Sequence[_Stream], silent: Sequence[bool], loop_s: float | None) -> str:
     if not streams:
         return "no video had a score"
-    median_s = statistics.median(seconds for _, seconds, _ in streams)
-    parts = [f"{distinct_min:.1f} distinct minutes of real footage; videos last {median_s:.0f} s in the median"]
-    if loop_s is not None:
-        parts.append(
-            f"looped footage: the scores of shorter videos are repeated up to {loop_s:g} s, so the hours are not "
-            "hours of different footage, and there is no interval"
-        )
-    short = sum(not alarms.could_alert for _, _, alarms in streams)
+    distinct_min = sum(one.seconds for one in streams if not one.fake) / 60
+    lengths = [
+        f"{statistics.median(of_kind):.0f} s ({kind})"
+        for kind, fake in (("real", False), ("fake", True))
+        if (of_kind := [one.seconds for one in streams if one.fake == fake])
+    ]
+    parts = [f"{distinct_min:.1f} distinct minutes of real footage; videos last {', '.join(lengths)} in the median"]
+    repeated = [one.fake for one in streams if one.looped]
+    if repeated:
+        told = f"looped footage: the scores of shorter videos ({_by_kind(repeated)}) are repeated up to {loop_s:g} s"
+        if not all(repeated):
+            told += ", so the hours are not hours of different footage, and there is no interval"
+        parts.append(told)
+    short = [one.fake for one in streams if not one.alarms.could_alert]
     if short:
-        parts.append(f"{short} of {len(streams)} are too short for any alert")
+        parts.append(f"{len(short)} of {len(streams)} are too short for any alert ({_by_kind(short)})")
     if silent:
-        parts.append(f"{silent} more had no score and count nowhere")
+        parts.append(f"{len(silent)} more had no score and count nowhere ({_by_kind(silent)})")
     return "; ".join(parts)
+
+
+def _by_kind(fake: Sequence[bool]) -> str:
+    return f"{fake.count(False)} real, {fake.count(True)} fake"
 
 
 def poisson_interval(count: int, exposure: float) -> Interval:

@@ -94,7 +94,7 @@ class EvaluationReport:
                 "baselines": _rows_json(self.baselines),
                 "robustness": [asdict(cell) | {"fpr_growth": cell.fpr_growth} for cell in self.robustness],
                 "steadiness": None if self.steadiness is None else asdict(self.steadiness),
-                "alarms": None if self.alarms is None else asdict(self.alarms),
+                "alarms": _alarms_json(self.alarms),
                 "cost": None if self.cost is None else asdict(self.cost),
                 "pointing": None if self.pointing is None else asdict(self.pointing),
                 "worst": {
@@ -124,6 +124,10 @@ def quality_json(quality: Quality) -> dict[str, object]:
         estimate = getattr(quality.figures, name)
         out |= {name: estimate.value, f"{name}_ci": estimate.interval}
     return out | {"ece_floor": quality.ece_floor, "abstained": quality.abstained, "few": quality.few}
+
+
+def _alarms_json(alarms: AlarmFigures | None) -> dict[str, object] | None:
+    return None if alarms is None else asdict(alarms) | {"alerted_share": alarms.alerted_share}
 
 
 def _rows_json(rows: Sequence[TableRow]) -> dict[str, object]:

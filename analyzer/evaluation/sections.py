@@ -85,7 +85,7 @@ class AlarmFigures:
     """False alarms: times that an alert was raised on real footage."""
     episodes_per_hour: float | None
     episodes_per_hour_ci: Interval | None
-    """Exact 95 % interval of a Poisson rate; None for looped footage, whose episodes are not independent."""
+    """Exact 95 % interval of a Poisson rate; None where real footage was looped: such episodes are not independent."""
     real_streams_with_alert: int
     fake_streams: int
     caught_60_s: int
@@ -96,6 +96,13 @@ class AlarmFigures:
     """Over the fake streams that were caught; None when none was."""
     note: str = ""
     """How the streams were made, e.g. that clips were looped."""
+    alerted_s: float = 0.0
+    """So long an alert was on in real streams: one that never clears is one episode, however long it lasts."""
+
+    @property
+    def alerted_share(self) -> float | None:
+        """Of the time of all real streams, 0 to 1; None without any."""
+        return min(self.alerted_s / (3600 * self.real_hours), 1.0) if self.real_hours else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +158,7 @@ class Share:
 
     value: float
     ci: Interval | None
-    """By tracks; None with one track."""
+    """Over source groups; None with fewer than three, or when no draw differed."""
 
 
 @dataclass(frozen=True, slots=True)

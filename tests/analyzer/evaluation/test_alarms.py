@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import itertools
+import math
+from fractions import Fraction
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
-from analyzer.errors import ConfigError, WeightsError
+from analyzer.errors import ConfigError, TooLargeError, WeightsError
 from analyzer.evaluation.alarms import (
     Alarms,
     Entered,
     ListeningScorer,
+    Watch,
     Watched,
     alarm_figures,
     alarms_of,
@@ -49,6 +54,7 @@ def test_an_alert_comes_when_the_live_rules_say_so() -> None:
     assert found.raised_s == pytest.approx([15 / 6 + 3.0], abs=1 / 6)  # the first window, and held for three seconds
     assert found.length_s == 12
     assert found.could_alert
+    assert found.alerted_s == pytest.approx(12 - 2 - 15 / 6 - 3.0, abs=1 / 6)  # to the end
     assert alarms_of(stream(10, REAL)) == Alarms((), 10, could_alert=True)
 
 
@@ -61,7 +67,29 @@ def test_a_window_that_begins_anew_begins_its_evidence_anew() -> None:
 
 def test_two_faces_may_both_raise_an_alert() -> None:
     both = sorted([*stream(8, face_id=1).entered, *stream(8, start_s=1, face_id=2).entered], key=lambda each: each.at_s)
-    assert len(alarms_of(Watched(tuple(both), 9)).raised_s) == 2
+    found = alarms_of(Watched(tuple(both), 9))
+    assert len(found.raised_s) == 2
+    assert found.alerted_s == pytest.approx(9 - 5.5, abs=0.2)  # both at once are one stretch of time
+
+
+def test_an_alert_that_never_clears_is_one_episode_and_nearly_all_of_the_time() -> None:
+    found = alarm_figures([(a_row("r", fake=False), stream(20))], loop_s=600)
+    assert found.episodes == 1
+    assert found.real_hours == pytest.approx(1 / 6)
+    assert found.alerted_share == pytest.approx((600 - 5.5) / 600, abs=0.001)
+
+
+def test_time_in_alert_ends_when_it_clears_or_when_nothing_supports_it_any_more() -> None:
+    calm = [Entered(1, one.at_s, 16, REAL) for one in stream(60).entered if one.at_s >= 10]
+    cleared = alarms_of(Watched((*stream(10).entered, *calm), 60))
+    assert len(cleared.raised_s) == 1
+    assert cleared.alerted_s == pytest.approx(4.5 + 5.5, abs=2)
+    assert alarms_of(Watched(stream(10).entered, 3600)).alerted_s == pytest.approx(4.5 + 30, abs=0.7)
+
+
+def test_a_face_that_comes_back_after_its_alert_ended_raises_another() -> None:
+    later = tuple(Entered(1, one.at_s + 60, one.filled, one.logit) for one in stream(10).entered)
+    assert len(alarms_of(Watched((*stream(10).entered, *later), 70)).raised_s) == 2
 
 
 def test_a_short_stream_cannot_alert_and_says_so() -> None:
@@ -79,6 +107,13 @@ def test_looping_repeats_the_scores_at_their_pace_without_warming_up_again() -> 
     assert 10 - 1 / 6 <= times[-1] <= 10
     assert all(one.filled == 16 and one.logit == FAKE for one in longer[len(entered) :])
     assert looped(entered, 1) == entered
+
+
+def test_time_never_runs_backwards_where_a_window_was_filling_anew_at_the_end() -> None:
+    again = tuple(Entered(1, 4 + i / 6, i + 1, None) for i in range(8))
+    times = [one.at_s for one in looped((*stream(4).entered, *again), 20)]
+    assert times == sorted(times)
+    assert len(set(times)) == len(times)
 
 
 def test_looping_a_single_score_ends() -> None:
@@ -101,7 +136,10 @@ def test_figures_equal_those_by_hand() -> None:
     assert (found.real_streams_with_alert, found.fake_streams, found.caught, found.caught_60_s) == (1, 2, 1, 1)
     assert found.median_s_to_alert == pytest.approx(5.5, abs=0.2)
     assert "12.0 distinct minutes" in found.note
-    assert "1 more had no score and count nowhere" in found.note
+    assert "videos last 360 s (real), 20 s (fake) in the median" in found.note
+    assert "1 more had no score and count nowhere (0 real, 1 fake)" in found.note
+    assert found.alerted_s == pytest.approx(360 - 5.5, abs=0.2)
+    assert found.alerted_share == pytest.approx(found.alerted_s / 720)
 
 
 def test_looped_footage_has_no_interval_and_is_called_that() -> None:
@@ -110,8 +148,21 @@ def test_looped_footage_has_no_interval_and_is_called_that() -> None:
     assert found.episodes_per_hour == 0
     assert found.episodes_per_hour_ci is None
     assert found.caught == 1
-    assert "looped footage" in found.note
+    assert "the scores of shorter videos (1 real, 1 fake) are repeated up to 60 s" in found.note
+    assert "there is no interval" in found.note
     assert "0.1 distinct minutes" in found.note
+    assert "too short" not in found.note
+
+
+def test_footage_that_was_long_enough_not_to_be_looped_keeps_its_interval() -> None:
+    fake = (a_row("f", fake=True), stream(4))
+    found = alarm_figures([(a_row("r", fake=False), stream(60, REAL)), fake], loop_s=60)
+    assert found.episodes_per_hour_ci == pytest.approx(poisson_interval(0, 1 / 60))
+    assert "(0 real, 1 fake) are repeated" in found.note
+    assert "no interval" not in found.note
+    short = alarm_figures([(a_row("r", fake=False), stream(60, REAL)), fake])
+    assert "looped" not in short.note
+    assert "1 of 2 are too short for any alert (0 real, 1 fake)" in short.note
 
 
 def test_an_alert_after_a_minute_is_late() -> None:
@@ -123,6 +174,7 @@ def test_an_alert_after_a_minute_is_late() -> None:
 def test_nothing_watched_is_no_rate() -> None:
     found = alarm_figures([(a_row("r", fake=False), Watched((), 0.0, "no_faces: none"))])
     assert (found.episodes_per_hour, found.median_s_to_alert, found.real_hours) == (None, None, 0)
+    assert found.alerted_share is None
     assert found.note == "no video had a score"
 
 
@@ -156,6 +208,23 @@ def test_a_listening_scorer_changes_nothing_and_hears_everything(bright: Path) -
     assert not plain.closed
 
 
+def test_footage_longer_than_an_upload_may_be_is_watched(tmp_path: Path) -> None:
+    path = tmp_path / "hours.mkv"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("ffv1", rate=1)
+        stream.width = stream.height = 64
+        stream.time_base = Fraction(1)
+        for at_s in range(0, 3600, 20):
+            frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+            frame.pts, frame.time_base = at_s, Fraction(1)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with pytest.raises(TooLargeError):
+        analyze_video(path, detector=YuNetDetector(), scorer=FakeScorer())
+    found = Watch(path)(Tools(FakeScorer(), YuNetDetector()))
+    assert str(found.failure).startswith("no_faces")  # and not too_large
+
+
 def test_videos_are_watched_and_kept(bright: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"not a video" * 100)
     rows = [a_video(bright), a_video(tmp_path / "broken.mp4"), a_video(tmp_path / "missing.mp4"),
@@ -172,7 +241,10 @@ def test_videos_are_watched_and_kept(bright: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "entry",
     [{}, {"duration_s": "x", "entered": []}, {"duration_s": 1, "entered": [[1, 2]]},
-     {"duration_s": 1, "entered": [["a", "b", "c", "d"]]}, {"duration_s": 1, "entered": 3}],
+     {"duration_s": 1, "entered": [["a", "b", "c", "d"]]}, {"duration_s": 1, "entered": 3},
+     {"duration_s": 1, "entered": [[math.inf, 1, 1, 1]]}, {"duration_s": math.nan, "entered": []},
+     {"duration_s": 1, "entered": [[1, math.nan, 1, 1]]}, {"duration_s": 1, "entered": [[1, 1, 16, math.inf]]},
+     {"duration_s": 10**400, "entered": []}],
     ids=repr,
 )  # fmt: skip
 def test_a_line_that_is_no_stream_is_watched_again(entry: dict[str, object]) -> None:
