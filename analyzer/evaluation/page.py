@@ -148,7 +148,8 @@ def _quality(report: EvaluationReport) -> str:
     ) + _figure(
         plots.reliability(report),
         "Whether scores can be taken at their word: on the dotted line, of the files with .7 seven in ten are fake. "
-        "Numbers are files in a bin, bars exact 95 % intervals; below, how scores are spread.",
+        "Numbers are files in a bin, bars exact 95 % intervals as if each file were a source (too narrow where several "
+        "are of one); below, how scores are spread.",
     )
     return (
         f'<section id="quality"><h2>A Quality</h2>{_table(wording.QUALITY_HEAD, quality_sections(report), "Quality")}'
@@ -160,13 +161,11 @@ def _robustness(report: EvaluationReport) -> str:
     rows = [wording.robustness_cells(cell) for cell in report.robustness]
     rows = rows or [["every delivery"] + [wording.NOT_MEASURED] * (len(wording.ROBUSTNESS_HEAD) - 1)]
     notes = "".join(
-        f"<p><bdi>{text(f'{cell.axis} {cell.level}')}</bdi>: lost {text(cell.note)}</p>"
-        for cell in report.robustness
-        if cell.note
+        f"<p><bdi>{text(name)}</bdi>: {text(note)}</p>" for name, note in wording.robustness_notes(report.robustness)
     )
     plot = _figure(
         plots.robustness(report.robustness),
-        "The same files, delivered worse; weights and threshold stay. Bars are 95 % intervals of the AUC over sources.",
+        "The same files, delivered worse; weights and threshold stay. Bars are 95 % intervals over sources.",
     )
     return (
         f'<section id="robustness"><h2>B Robustness</h2>{_table(wording.ROBUSTNESS_HEAD, [("", rows)], "Robustness")}'

@@ -9,7 +9,6 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy.stats import beta
 
 from analyzer.errors import ConfigError
 from analyzer.evaluation.outcomes import Scored
@@ -18,7 +17,7 @@ from analyzer.evaluation.report import EvaluationReport
 from analyzer.evaluation.rows import FIXED, rows_of
 from analyzer.evaluation.sections import RobustnessCell
 from analyzer.evaluation.wording import interval, printable, short
-from analyzer.training.metrics import ECE_BINS
+from analyzer.training.metrics import ECE_BINS, binomial_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -171,11 +170,11 @@ def reliability(report: EvaluationReport) -> Plot | None:
             count, found = int(inside.sum()), int(fake[inside].sum())
             share = found / count
             top.errorbar(
-                [scores[inside].mean()], [share], yerr=_ends(share, _binomial(found, count)), fmt="o",
+                [scores[inside].mean()], [share], yerr=_ends(share, binomial_interval(share, count)), fmt="o",
                 color=theme.colors[0], capsize=3,
             )  # fmt: skip
             top.annotate(str(count), (scores[inside].mean(), share), (5, 4), textcoords="offset points", fontsize=8)
-        top.set(ylabel="share that is fake", ylim=(-0.03, 1.03))
+        top.set(ylabel="share that is fake (95 % over files)", ylim=(-0.03, 1.03))
         edges = np.linspace(0, 1, ECE_BINS + 1)
         low.hist([scores[~fake], scores[fake]], edges, color=[theme.colors[0], theme.colors[1]], label=["real", "fake"])
         low.axvline(report.threshold, color=theme.muted, linewidth=1, linestyle="--")
@@ -183,15 +182,11 @@ def reliability(report: EvaluationReport) -> Plot | None:
         low.legend(ncols=2, loc="upper center")
 
     ece = report.video.figures.ece
-    says = f"Reliability diagram; calibration error {short(ece.value)}{interval(ece.interval)} over {len(scores)} files"
+    says = (
+        f"Reliability diagram; calibration error {short(ece.value)}{interval(ece.interval)} over {len(scores)} files; "
+        "bars are exact 95 % intervals of a share of so many files, as if each were a source"
+    )
     return _drawn(5.0, 5.0, draw, says)
-
-
-def _binomial(found: int, count: int) -> tuple[float, float]:
-    """Exact 95 % interval of a share (Clopper and Pearson, 1934)."""
-    low = float(beta.ppf(0.025, found, count - found + 1)) if found else 0.0
-    high = float(beta.ppf(0.975, found + 1, count - found)) if found < count else 1.0
-    return low, high
 
 
 def robustness(cells: Sequence[RobustnessCell]) -> Plot | None:
@@ -212,7 +207,8 @@ def robustness(cells: Sequence[RobustnessCell]) -> Plot | None:
         for axes, (name, found) in zip(grid.flat, curves.items(), strict=False):
             points = sorted([*(c for c in found if c.place > 0), *untouched[:1]], key=lambda cell: cell.place)
             _curve(axes, [cell.auc for cell in points], [cell.auc_ci for cell in points], theme, 0, "AUC")
-            _curve(axes, [cell.fpr for cell in points], [None] * len(points), theme, 1, "FPR at the threshold")
+            fpr_ends = [cell.fpr_ci for cell in points]
+            _curve(axes, [cell.fpr for cell in points], fpr_ends, theme, 1, "FPR at the threshold")
             axes.set_xticks(range(len(points)), [printable(cell.level) for cell in points])
             axes.set_title(f"{printable(name)}, n {_count(points)}", fontsize=10)
             axes.set_ylim(-0.03, 1.03)

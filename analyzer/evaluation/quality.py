@@ -8,7 +8,7 @@ from typing import Final
 
 from analyzer.evaluation.outcomes import Scored, Unscored
 from analyzer.evaluation.rows import FIXED, POOLED, rows_of
-from analyzer.report import Aggregate, TimelinePoint, windows_logit
+from analyzer.report import DEFAULT_AGGREGATE, Aggregate, TimelinePoint, aggregate_named, windows_logit
 from analyzer.scorer import sigmoid
 from analyzer.training.manifest import Row
 from analyzer.training.metrics import AtThreshold, Figures, ece_floor, figures
@@ -52,8 +52,8 @@ class Quality:
 
     @property
     def few(self) -> bool:
-        """Too few files of a kind for the figures to be quality."""
-        return min(self.n_real, self.n_fake) < FEW
+        """Too few files of a kind for the figures to be quality; a set of one kind alone is counted by that kind."""
+        return min((n for n in (self.n_real, self.n_fake) if n), default=0) < FEW
 
     def abstention(self, *, everything: bool) -> float | None:
         """Share of the files asked about that could not be judged; of the fakes only, unless `everything`."""
@@ -134,22 +134,26 @@ def table_rows(scored: Sequence[Scored], unscored: Sequence[Unscored], threshold
     )
 
 
-def baselines(scored: Sequence[Scored], threshold: float) -> tuple[TableRow, ...]:
+def baselines(scored: Sequence[Scored], threshold: float, aggregate: str = DEFAULT_AGGREGATE) -> tuple[TableRow, ...]:
     """What less would have done: a constant, each path of the network alone (raw logits), and the whole of it.
 
-    A path's score of a file is made by the same rule as the default one, the most suspicious face's mean over its
-    windows. Its threshold is its logit 0, which nobody has set: only its ranking says something.
+    A path's score of a file is made of its windows by `aggregate`, as the whole score is; `evenly_spaced` looks at no
+    windows, so that there is none. Its threshold is its logit 0, which nobody has set: only its ranking says something.
+    Raises `ConfigError` for an unknown aggregate.
     """
+    rule = aggregate_named(aggregate)
     return (
         TableRow("constant .5", quality([Scored(one.row, 0.5) for one in scored], threshold)),
-        TableRow("frame path only", _path(scored, lambda point: point.frame_logit)),
-        TableRow("window path only", _path(scored, lambda point: point.window_logit)),
+        TableRow("frame path only", _path(scored, lambda point: point.frame_logit, rule)),
+        TableRow("window path only", _path(scored, lambda point: point.window_logit, rule)),
         TableRow("full", quality(scored, threshold)),
     )
 
 
-def _path(scored: Sequence[Scored], logit: Callable[[TimelinePoint], float | None]) -> Quality | None:
+def _path(scored: Sequence[Scored], logit: Callable[[TimelinePoint], float | None], rule: Aggregate) -> Quality | None:
     """None when a file has no such logits: two sets of files cannot be compared."""
+    if rule is Aggregate.EVENLY_SPACED:
+        return None
     rescored = []
     for one in scored:
         faces: dict[int, list[float]] = {}
@@ -158,7 +162,7 @@ def _path(scored: Sequence[Scored], logit: Callable[[TimelinePoint], float | Non
             if value is None:
                 return None
             faces.setdefault(point.face_id, []).append(value)
-        total = windows_logit(list(faces.values()), Aggregate.WINDOWS)
+        total = windows_logit(list(faces.values()), rule)
         if total is None:
             return None
         rescored.append(Scored(one.row, sigmoid(total)))

@@ -89,9 +89,8 @@ def _robustness(report: EvaluationReport, console: Console) -> None:
         table.add_row("every delivery", *[wording.NOT_MEASURED] * (len(wording.ROBUSTNESS_HEAD) - 1))
     console.print(table)
     console.print(wording.steadiness_line(report), markup=False)
-    for cell in report.robustness:
-        if cell.note:
-            console.print(f"  {cell.axis} {cell.level}: lost {cell.note}", markup=False, style="dim")
+    for name, note in wording.robustness_notes(report.robustness):
+        console.print(f"  {wording.printable(name)}: {note}", markup=False, style="dim")
 
 
 def _pairs(title: str, pairs: Sequence[tuple[str, str]], console: Console) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 
 from analyzer.evaluation.quality import FEW, FOR_ONE_PERCENT, Quality
 from analyzer.evaluation.report import EvaluationReport
 from analyzer.evaluation.sections import Interval, PointingFigures, PointingRow, PseudoRow, RobustnessCell, Share
-from analyzer.training.metrics import ECE_BINS, Estimate
+from analyzer.report import Aggregate
+from analyzer.training.metrics import ECE_BINS, MIN_SOURCES, Estimate
 
 NOT_MEASURED: Final = "-"
 
@@ -26,21 +28,52 @@ def printable(text: str) -> str:
 
 
 def short(value: float | None, digits: int = 2) -> str:
-    """A share as `.81`; 1 and 0 keep their digit in front."""
+    """A share as `.81`; 1 and 0 keep their digit in front, and nothing else is rounded to them: `>.99`, `<.01`."""
     if value is None:
         return NOT_MEASURED
+    rounded, step = round(value, digits), 10**-digits
+    if 0 < value < 1 and rounded in {0, 1}:
+        return f">{_bare(1 - step, digits)}" if rounded else f"<{_bare(step, digits)}"
+    return _bare(value, digits)
+
+
+def _bare(value: float, digits: int = 2) -> str:
     text = f"{value:.{digits}f}"
     return text[1:] if text.startswith("0.") and value != 0 else text
 
 
 def percent(value: float | None) -> str:
-    """A share as `4.2 %`."""
-    return NOT_MEASURED if value is None else f"{100 * value:.{0 if value in {0, 1} else 1}f} %"
+    """A share as `4.2 %`; only all is `100 %`, and only none `0 %`."""
+    if value is None:
+        return NOT_MEASURED
+    if value in {0, 1}:
+        return f"{100 * value:.0f} %"
+    text = f"{100 * value:.1f}"
+    return {"100.0": ">99.9 %", "0.0": "<0.1 %"}.get(text, f"{text} %")
 
 
 def interval(ends: Interval | None, digits: int = 2) -> str:
-    """` [.72-.88]` with its blank in front, or nothing."""
-    return "" if ends is None else f" [{short(ends[0], digits)}-{short(ends[1], digits)}]"
+    """` [.72-.88]` with its blank in front, or nothing; no end is rounded to certainty."""
+    if ends is None:
+        return ""
+    (low, high), step = ends, 10**-digits
+    low = low if low >= 1 else min(low, 1 - step)
+    high = high if high <= 0 else max(high, step)
+    return f" [{_bare(low, digits)}-{_bare(high, digits)}]"
+
+
+def _whole(share: float) -> str:
+    """In whole per cent, `>99` and `<1` as in `short`."""
+    text = f"{100 * share:.0f}"
+    return {"100": ">99", "0": "<1"}.get(text, text) if 0 < share < 1 else text
+
+
+def _whole_ends(ends: Interval | None) -> str:
+    """` [24-66]` in whole per cent."""
+    if ends is None:
+        return ""
+    low, high = round(100 * ends[0]), round(100 * ends[1])
+    return f" [{low if ends[0] >= 1 else min(low, 99)}-{high if ends[1] <= 0 else max(high, 1)}]"
 
 
 def estimate(figure: Estimate, *, few: bool = False, digits: int = 2) -> str:
@@ -55,9 +88,7 @@ def of(count: int, total: int, figure: Estimate) -> str:
     """`13/29 45% [24-66]`: counts first, for there are never many files."""
     if not total:
         return NOT_MEASURED
-    ends = figure.interval
-    inside = "" if ends is None else f" [{100 * ends[0]:.0f}-{100 * ends[1]:.0f}]"
-    return f"{count}/{total} {100 * count / total:.0f}%{inside}"
+    return f"{count}/{total} {_whole(count / total)}%{_whole_ends(figure.interval)}"
 
 
 def quality_cells(name: str, quality: Quality | None, *, pooled: bool = False) -> list[str]:
@@ -96,27 +127,35 @@ def baseline_cells(name: str, quality: Quality | None) -> list[str]:
 
 
 def pseudo_cells(row: PseudoRow) -> list[str]:
-    """A pseudo-fake row under the same heads; its counts are windows."""
-    few = row.n_windows < FEW
+    """A pseudo-fake row under the same heads; its counts are windows, and the sources of the real ones."""
+    few = _few_windows(row)
 
     def single(value: float | None) -> str:
-        return NOT_MEASURED if value is None else f"({short(value)})" if few else short(value)
+        return _bracketed(short(value), few)
 
-    auc = f"{short(row.auc)}{interval(row.auc_ci)}"
     return [
         row.name,
         f"{row.n_windows} win",
-        f"{row.n_windows} win",
-        NOT_MEASURED if row.auc is None else f"({auc})" if few else auc,
+        f"{row.n_windows} win/{row.n_groups}",
+        _bracketed(f"{short(row.auc)}{interval(row.auc_ci)}", few),
         single(row.eer),
         single(row.average_precision),
         single(row.tpr_at_1),
-        percent(row.tpr),
-        percent(row.fpr),
+        _bracketed(percent(row.tpr), few),
+        _bracketed(percent(row.fpr), few),
         single(row.ece),
         NOT_MEASURED,
         NOT_MEASURED,
     ]
+
+
+def _few_windows(row: PseudoRow) -> bool:
+    """A hundred windows of one person say what one person says."""
+    return row.n_windows < FEW or row.n_groups < MIN_SOURCES
+
+
+def _bracketed(text: str, few: bool) -> str:
+    return f"({text})" if few and text != NOT_MEASURED else text
 
 
 def run_line(report: EvaluationReport) -> str:
@@ -147,51 +186,91 @@ def set_line(report: EvaluationReport) -> str:
 def reading_notes(report: EvaluationReport) -> list[str]:
     """What a reader of section A must know about these very figures."""
     video, notes = report.video, []
-    if any(row.quality and row.quality.few for row in report.rows):
+    sets = [row.quality for row in (*report.rows, *report.baselines) if row.quality is not None]
+    sets += [*report.methods.values(), *report.families.values(), *report.reals.values()]
+    if any(one.few and one.n_real + one.n_fake for one in sets):
         notes.append(f"(in parentheses): fewer than {FEW} files of a kind. Read the counts, not the figure.")
     if 0 < video.n_real < FOR_ONE_PERCENT:
         notes.append(
             f"TPR@1%FPR with {video.n_real} real files: found by a threshold above every one of them. "
             f"1 % begins at {FOR_ONE_PERCENT} real files."
         )
+    notes += _pseudo_notes(report.pseudo)
     if video.figures.ece.value is not None:
         notes.append(
             f"ECE has {ECE_BINS} bins of equal width. So few files have {short(video.ece_floor)} by chance alone, were "
             "the scores perfectly true (pooled)."
         )
-    notes += [f"pseudo-fakes: {note}." for note in dict.fromkeys(row.note for row in report.pseudo if row.note)]
+    paths = [row for row in report.baselines if row.name.endswith(" only")]
+    if report.aggregate == Aggregate.EVENLY_SPACED and report.scored and any(row.quality is None for row in paths):
+        notes.append(
+            f"{' and '.join(row.name for row in paths)}: not measured, for by {report.aggregate} a file's number is "
+            "not made of its windows, and only those are known by path."
+        )
     notes.append("abstain: files in which no face was fit to be judged; of the row's fakes, in pooled of all files.")
     return notes
 
 
+def _pseudo_notes(rows: Sequence[PseudoRow]) -> list[str]:
+    measured = [row for row in rows if row.auc is not None]
+    notes = []
+    if measured:
+        notes.append("pseudo-fakes: win/N are windows of real faces of N sources, each against its pseudo-fake.")
+    if any(_few_windows(row) for row in measured):
+        notes.append(f"pseudo-fakes (in parentheses): fewer than {FEW} windows, or fewer than {MIN_SOURCES} sources.")
+    if any(row.n_windows < FOR_ONE_PERCENT for row in measured):
+        notes.append(
+            f"pseudo-fakes, TPR@1%FPR with fewer than {FOR_ONE_PERCENT} windows: found by a threshold above every "
+            "real one."
+        )
+    return notes + [f"pseudo-fakes: {note}." for note in dict.fromkeys(row.note for row in rows if row.note)]
+
+
 ROBUSTNESS_HEAD: Final = (
-    "delivered as", "fake", "real", "AUC [95 %]", "AUC loss [95 %]", "TPR@thr", "FPR@thr", "reals flagged",
-    "verdict kept", "lost",
+    "delivered as", "fake", "real", "AUC [95 %]", "AUC loss [95 %]", "TPR@thr [95 %]", "FPR@thr [95 %]",
+    "reals flagged", "verdict kept", "lost",
 )  # fmt: skip
 
 
 def robustness_cells(cell: RobustnessCell) -> list[str]:
     """One row of section B."""
-    few = min(cell.n_real, cell.n_fake) < FEW
-    auc = f"{short(cell.auc)}{interval(cell.auc_ci)}"
+    few = _few_files(cell)
     loss = NOT_MEASURED if cell.auc_loss is None else f"{signed(cell.auc_loss)}{_signed_ends(cell.auc_loss_ci)}"
     return [
         f"{cell.axis} {cell.level}",
         str(cell.n_fake),
         str(cell.n_real),
-        NOT_MEASURED if cell.auc is None else f"({auc})" if few else auc,
-        f"({loss})" if few and cell.auc_loss is not None else loss,
-        percent(cell.tpr),
-        percent(cell.fpr),
+        _bracketed(f"{short(cell.auc)}{interval(cell.auc_ci)}", few),
+        _bracketed(loss, few),
+        _bracketed(f"{percent(cell.tpr)}{_whole_ends(cell.tpr_ci)}", cell.n_fake < FEW),
+        _bracketed(f"{percent(cell.fpr)}{_whole_ends(cell.fpr_ci)}", cell.n_real < FEW),
         f"{cell.flagged_real_before} -> {cell.flagged_real}",
         percent(cell.verdict_kept),
         str(cell.not_scored),
     ]
 
 
+def robustness_notes(cells: Sequence[RobustnessCell]) -> list[tuple[str, str]]:
+    """What a reader of section B must know of single cells: (which, what)."""
+    notes = []
+    for cell in cells:
+        name, count = f"{cell.axis} {cell.level}", cell.n_real + cell.n_fake
+        if cell.left_as_is:
+            notes.append((name, f"{cell.left_as_is} of {count} files already were so and were left as they are"))
+        if cell.note:
+            notes.append((name, f"{'lost' if cell.place else 'not scored'} {cell.note}"))
+    if any(_few_files(cell) and cell.n_real + cell.n_fake for cell in cells):
+        notes.append(("(in parentheses)", f"fewer than {FEW} files of a kind; read the counts, not the figure"))
+    return notes
+
+
+def _few_files(cell: RobustnessCell) -> bool:
+    return min(cell.n_real, cell.n_fake) < FEW
+
+
 def signed(value: float) -> str:
     """A difference as `+.03`."""
-    return f"{'-' if value < 0 else '+'}{short(abs(value))}"
+    return f"{'-' if value < 0 else '+'}{_bare(abs(value))}"
 
 
 def _signed_ends(ends: Interval | None) -> str:
@@ -205,10 +284,10 @@ def steadiness_line(report: EvaluationReport) -> str:
     start = "" if seconds is None else f"the first {seconds:g} s of each file; "
     if one is None or one.kept is None:
         return f"{start}verdict the same untouched and through every one of six re-deliveries: {NOT_MEASURED}"
-    ends = "" if one.kept_ci is None else f" [{100 * one.kept_ci[0]:.0f}-{100 * one.kept_ci[1]:.0f}]"
     return (
         f"{start}verdict the same untouched and through every one of {', '.join(one.cells)}: "
-        f"{100 * one.kept:.0f}%{ends} of {one.n} files ({one.not_scored} were not scored in each)"
+        f"{_whole(one.kept)}%{_whole_ends(one.kept_ci)}, {round(one.kept * one.n)} of {one.n} files "
+        f"({one.not_scored} were not scored in each)"
     )
 
 
@@ -216,16 +295,19 @@ def alarm_pairs(report: EvaluationReport) -> list[tuple[str, str]]:
     """Section C: name and value."""
     one = report.alarms
     if one is None:
-        names = ("stream-hours", "episodes/h [95 %]", "streams >= 1", "median s to alert", "caught < 60 s")
+        names = ("stream-hours", "episodes/h [95 %]", "in alert", "streams >= 1", "median s to alert", "caught < 60 s")
         return [(name, NOT_MEASURED) for name in names]
+    share = one.alerted_share
+    median_s = one.median_s_to_alert
     rate = NOT_MEASURED if one.episodes_per_hour is None else f"{one.episodes_per_hour:.2f}"
     ends = one.episodes_per_hour_ci
     rate += "" if ends is None else f" [{ends[0]:.2f}-{ends[1]:.2f}]"
     return [
         ("stream-hours", f"{one.real_hours:.2f} real, {one.real_streams} streams"),
         ("episodes/h [95 %]", f"{rate} ({one.episodes} in all)"),
+        ("in alert", NOT_MEASURED if share is None else f"{percent(share)} of real time"),
         ("streams >= 1", f"{one.real_streams_with_alert} of {one.real_streams}"),
-        ("median s to alert", NOT_MEASURED if one.median_s_to_alert is None else f"{one.median_s_to_alert:.1f}"),
+        ("median s to alert", NOT_MEASURED if median_s is None else f"{median_s:.1f} (of the {one.caught} caught)"),
         ("caught < 60 s", f"{one.caught_60_s} of {one.fake_streams} (at any time {one.caught})"),
     ]
 
@@ -270,4 +352,4 @@ def pointing_cells(row: PointingRow) -> list[str]:
 
 def _hundredths(share: Share) -> str:
     ends = "" if share.ci is None else f" [{100 * share.ci[0]:.0f} {100 * share.ci[1]:.0f}]"
-    return f"{100 * share.value:.0f}{ends}"
+    return f"{_whole(share.value)}{ends}"

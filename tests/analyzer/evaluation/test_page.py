@@ -64,7 +64,8 @@ def a_report(names: tuple[str, ...] = HOSTILE) -> EvaluationReport:
     card = a_card(name=names[0], trained_on=names, limits=names, command=names[1])
     report = summarise(files, failures, judge=a_judge(card=card), manifest=names[0], split=names[1], command=names[2])
     cells = tuple(
-        RobustnessCell(names[0], names[5], float(i), 4, 4, 0.8, (0.7, 0.9), 0.1, 0.5, note=names[1]) for i in range(3)
+        RobustnessCell(names[0], names[5], float(i), 4, 4, 0.8, (0.7, 0.9), 0.1, 0.5, note=names[1], left_as_is=1)
+        for i in range(3)
     )
     return replace(
         report,
@@ -130,6 +131,7 @@ def test_every_row_of_the_table_is_there_measured_or_not(page: str) -> None:
     words = Tags(page).words
     for row in ("pseudo F1", "pseudo F7", "live swap", "replay", "pooled", "constant .5", "window path only", "full"):
         assert row in words
+    assert "1 of 8 files already were so" in words
     for title in ("A Quality", "B Robustness", "C Alarms", "D Cost", "E Failures", "Origin"):
         assert title in words
 

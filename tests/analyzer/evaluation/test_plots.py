@@ -34,6 +34,7 @@ def test_plots_name_their_figure_with_its_interval_and_count() -> None:
     assert curve.says.startswith("ROC curves; AUC of all files .")
     assert "[" in curve.says
     assert "over 14 files" in truth.says
+    assert "as if each were a source" in truth.says
     assert curve.light != curve.dark
     assert b"<svg" in curve.light
 
@@ -59,7 +60,7 @@ def test_cells_without_a_figure_leave_a_gap_and_not_an_error() -> None:
     cells = (
         RobustnessCell("source", "src", 0, 5, 5, 0.8, (0.7, 0.9), 0.1, 0.5),
         RobustnessCell("a $\\bad", "1 %", 1, 0, 0, None, None, None, None),
-        RobustnessCell("a $\\bad", "2 %", 2, 5, 5, 0.7, None, 0.2, 0.5),
+        RobustnessCell("a $\\bad", "2 %", 2, 5, 5, 0.7, None, 0.2, 0.5, fpr_ci=(0.1, 0.4)),
     )
     assert isinstance(robustness(cells), Plot)
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from analyzer.errors import ConfigError
 from analyzer.evaluation.quality import baselines, quality, real_sources, table_rows
 from analyzer.evaluation.rows import FIXED, LIP_SYNC, LIVE, POOLED, SWAP
 from tests.analyzer.evaluation.tables import points, scored, unscored
@@ -73,6 +74,31 @@ def test_baselines_rank_by_one_path_alone_and_by_nothing() -> None:
     assert list(found) == ["constant .5", "frame path only", "window path only", "full"]
     aucs = {name: one.auc for name, one in found.items() if one is not None}
     assert aucs == {"constant .5": 0.5, "frame path only": 1.0, "window path only": 0.0, "full": 1.0}
+
+
+def test_a_path_is_judged_by_the_rule_of_the_card() -> None:
+    # one window in four is suspicious: its top quarter tells the fake, its mean does not
+    files = [
+        replace(scored("r", 0.2, fake=False), timeline=points(*[(0.0, 0.0)] * 4)),
+        replace(scored("f", 0.7, fake=True), timeline=points((0.0, 2.0), *[(0.0, -1.0)] * 3)),
+    ]
+    aucs = []
+    for aggregate in ("windows", "windows_top"):
+        frames = baselines(files, 0.5, aggregate)[1].quality
+        assert frames is not None
+        aucs.append(frames.auc)
+    assert aucs == [0.0, 1.0]
+    assert [row.quality is None for row in baselines(files, 0.5, "evenly_spaced")] == [False, True, True, False]
+    with pytest.raises(ConfigError, match="no aggregate"):
+        baselines(files, 0.5, "best")
+
+
+def test_real_files_alone_are_few_by_their_own_number() -> None:
+    files = [scored(str(i), 0.1, fake=False) for i in range(20)]
+    assert not quality(files, 0.5).few
+    assert quality(files[1:], 0.5).few
+    assert quality([*files, scored("f", 0.9, fake=True)], 0.5).few
+    assert quality([], 0.5).few
 
 
 def test_a_path_is_judged_by_its_most_suspicious_face() -> None:

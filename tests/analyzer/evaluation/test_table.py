@@ -64,20 +64,25 @@ def test_every_section_prints_what_it_was_given() -> None:
         pseudo=(PseudoRow("pseudo F1", 60, 9, 0.93, (0.9, 0.95), 0.9, 0.8, 0.1, 0.9, 0.5, 0.7, 0.1, 0.04),),
         robustness=(
             RobustnessCell("CRF", "32", 1, 20, 20, 0.9, (0.8, 0.95), 0.1, 0.7, 0.95, 2, "2 x no_faces", "crf32",
-                           0.03, (-0.01, 0.06), 2, 1),
+                           0.03, (-0.01, 0.06), 2, 1, 5, fpr_ci=(0.01, 0.3), tpr_ci=(0.5, 0.9)),
         ),
         steadiness=Steadiness(("crf32", "fps12"), 40, 0.9, (0.8, 0.97), 2),
-        alarms=AlarmFigures(1.5, 20, 2, 1.33, (0.2, 4.8), 1, 20, 15, 16, 14.2, "clips of 10 s"),
+        alarms=AlarmFigures(1.5, 20, 2, 1.33, (0.2, 4.8), 1, 20, 15, 16, 14.2, "clips of 10 s", 270.0),
         cost=CostFigures("cpu", 3_980_000, 369.0, 120.0, 23.4, 55.0, 196.0, 1.2e-7, 4),
         pointing=PointingFigures((PointingRow("all", "seam", 40, 9, *([share] * 8)),), 5, 0),
     )  # fmt: skip
     assert ".93 [.90-.95]" in row(text, "pseudo F1")
-    assert "60 win" in row(text, "pseudo F1")
+    assert "60 win/9" in row(text, "pseudo F1")
+    assert "70.0 % [50-90]" in row(text, "CRF 32")
+    assert "10.0 % [1-30]" in row(text, "CRF 32")
+    assert "CRF 32: 5 of 40 files already were so and were left as they are" in text
     assert "+.03 [-.01 +.06]" in row(text, "CRF 32")
     assert "1 -> 2" in row(text, "CRF 32")
     assert "lost 2 x no_faces" in text
-    assert "crf32, fps12: 90% [80-97] of 40 files" in text
+    assert "crf32, fps12: 90% [80-97], 36 of 40 files" in text
     assert "1.33 [0.20-4.80] (2 in all)" in text
+    assert "in alert: 5.0 % of real time" in text
+    assert "median s to alert: 14.2 (of the 16 caught)" in text
     assert "clips of 10 s" in text
     assert "369 + 120" in text
     assert "1.2e-07 logit at most, 4 windows" in text
