@@ -14,7 +14,7 @@ from analyzer.evaluation.quality import FEW, Quality
 from analyzer.evaluation.report import EvaluationReport
 from analyzer.model.card import MAX_CARD_BYTES, Measured, WeightsCard, card_path, read_card
 from analyzer.scorer import ScorerInfo
-from analyzer.training.metrics import Estimate
+from analyzer.training.metrics import MIN_SOURCES, Estimate
 
 DIGITS: Final = 4
 COUNTS: Final = "; counts, not quality"
@@ -110,7 +110,7 @@ def _pseudo(report: EvaluationReport) -> Iterator[tuple[str, Measured]]:
     for row in report.pseudo:
         if row.auc is not None:
             note = f"{row.n_windows} windows of real faces of {row.n_groups} sources, each against its pseudo-fake"
-            note += COUNTS if row.n_windows < FEW else ""
+            note += COUNTS if row.n_windows < FEW or row.n_groups < MIN_SOURCES else ""
             key = row.name.removeprefix("pseudo ")
             yield (f"pseudo.{key}.auc", _measured(Estimate(row.auc, row.auc_ci), 2 * row.n_windows, note))
 

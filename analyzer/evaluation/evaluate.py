@@ -286,7 +286,7 @@ def summarise(
         families=against_reals(scored, unscored, threshold, lambda row: (row.family,)),
         methods=against_reals(scored, unscored, threshold, lambda row: (row.method,)),
         reals=real_sources(scored, unscored, threshold),
-        baselines=baselines(scored, threshold),
+        baselines=baselines(scored, threshold, judge.aggregate),
         scored=tuple(scored),
         failures=tuple(unscored),
         command=command,
