@@ -69,6 +69,9 @@ def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
     painter_share: Annotated[
         float, typer.Option(min=0, max=0.9, help="Of the time, to train painters of faces.", rich_help_panel=_MORE)
     ] = 0.1,
+    start_share: Annotated[
+        float, typer.Option(min=0, max=0.99, help="Of --start, so much stays in the weights.", rich_help_panel=_MORE)
+    ] = 0.0,
     leave_out: Annotated[
         list[str] | None, typer.Option(help="A pseudo-fake family not to draw.", rich_help_panel=_MORE)
     ] = None,
@@ -123,8 +126,8 @@ def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
         placed=read_places(place) if place is not None else {}, resume=resume, device=device,
         mixture=Mixture(real_fakes=real_fakes).without(leave_out or ()), freeze=freeze, size=size,
         precision=precision, rate_backbone=rate_backbone, rate_head=rate_head, batch=batch, workers=workers,
-        painter_share=painter_share, rule=Rule(target_fpr, target_clip_fpr), threads=threads, join=join,
-        window_share=window_share, measure_every=measure_every,
+        painter_share=painter_share, start_share=start_share, rule=Rule(target_fpr, target_clip_fpr),
+        threads=threads, join=join, window_share=window_share, measure_every=measure_every,
     )  # fmt: skip
     if preview is None:
         typer.echo(f"{run_training(options)}")

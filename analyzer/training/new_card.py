@@ -78,7 +78,17 @@ def command_of(options: TrainOptions) -> str:
         parts.append("--place FILE")
     if not options.join:
         parts.append("--no-join")
-    for name in ("freeze", "size", "precision", "rate_backbone", "rate_head", "batch", "window_share", "painter_share"):
+    for name in (
+        "freeze",
+        "size",
+        "precision",
+        "rate_backbone",
+        "rate_head",
+        "batch",
+        "window_share",
+        "painter_share",
+        "start_share",
+    ):
         add(name.replace("_", "-"), getattr(options, name), getattr(default, name))
     add("target-fpr", options.rule.windows, default.rule.windows)
     add("target-clip-fpr", options.rule.clips, default.rule.clips)

@@ -31,6 +31,8 @@ class TrainOptions:
     """Which stages are started from it."""
     start: Path | None = None
     """A trained weights file, with its card, to go on from instead of `init`."""
+    start_share: float = 0.0
+    """Of the weights of `start`, so much stays after stage A: they are averaged with what was learned."""
     freeze: int = 1
     """So many backbone stages with start weights, from the first, learn nothing in stage A."""
     size: int = 224
@@ -88,6 +90,9 @@ class TrainOptions:
             "threads must be above 0": self.threads is not None and self.threads < 1,
             "rates must be above 0": min(self.rate_backbone, self.rate_head) <= 0,
             "the share of time for painters must be 0 or more and below 1": not 0 <= self.painter_share < 1,
+            "the share of the start weights that stays must be 0 or more and below 1": not 0 <= self.start_share < 1,
+            "only weights given by --start can stay: --start-share needs it": self.start_share > 0
+            and self.start is None,
             "the share of windows must be 0 or more and below 1": not 0 <= self.window_share < 1,
             "shares of real material that may be flagged must be above 0 and at most 1": not 0
             < min(shares)
@@ -112,7 +117,7 @@ class TrainOptions:
     def fingerprint(self, start_sha256: str = "") -> str:
         """What a checkpoint must agree in: more time may be given later, other material may not."""
         mixed = (self.mixture, self.batch, self.size, self.window_share, sorted(self.placed.items()))
-        learned = (self.init_stages, self.freeze, self.rate_backbone, self.rate_head, start_sha256)
+        learned = (self.init_stages, self.freeze, self.rate_backbone, self.rate_head, start_sha256, self.start_share)
         apart = () if self.join else ("apart",)
         painted = ("painted",) if self.painter_share else ()
         return repr((self.seed, mixed, learned, *apart, *painted))

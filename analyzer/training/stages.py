@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -73,6 +73,17 @@ def freeze(net: DeepfakeNet, started: Sequence[int], frozen: int = 1) -> None:
             for module in stage.modules():
                 if isinstance(module, nn.BatchNorm2d):
                     module.eval()
+
+
+@torch.no_grad()
+def keep_of_start(net: DeepfakeNet, start: Mapping[str, Tensor], share: float) -> None:
+    """Average the weights with those that training began from: `share` of them, 0 to 1, stays.
+
+    That keeps what was known before and what was learned (Wortsman et al., WiSE-FT, CVPR 2022).
+    """
+    for name, value in net.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(start[name].to(value), share)
 
 
 @dataclass(frozen=True, slots=True)

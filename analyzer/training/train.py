@@ -37,7 +37,7 @@ from analyzer.training.plots import NOTE, draw_plots, have_matplotlib
 from analyzer.training.precision import faster_precision, pick_device
 from analyzer.training.samples import ImageSamples, WindowSamples
 from analyzer.training.stage_c import StageC, card_figures
-from analyzer.training.stages import StageA, StageB, freeze, loader
+from analyzer.training.stages import StageA, StageB, freeze, keep_of_start, loader
 
 __all__ = ["TrainOptions", "run_training"]
 
@@ -163,6 +163,8 @@ class _Run:
             loop.run(iter(batches), loss_of, bar)
         self._save_checkpoint(loop.optimizer)
         self.net.load_state_dict(self.average.net.state_dict())
+        if options.start is not None and options.start_share:
+            keep_of_start(self.net, load_weights(options.start)[0], options.start_share)
 
     def _precision(self, stage: StageA) -> str:
         options = self.options

@@ -66,7 +66,7 @@ def test_every_option_that_changes_the_weights_is_in_the_command() -> None:
         "init": Path("b0"), "init_stages": (0,), "start": Path("w"), "freeze": 3, "size": 160, "precision": "float32",
         "minutes": 7.0, "seed": 5, "split": "s", "mixture": Mixture(real_fakes=0.1), "placed": {"g": "dev"},
         "join": False, "window_share": 0.1, "rule": Rule(0.5), "batch": 2, "rate_backbone": 1.0, "rate_head": 1.0,
-        "steps": 3, "stages": "A", "painter_share": 0.0,
+        "steps": 3, "stages": "A", "painter_share": 0.0, "start_share": 0.5,
     }  # fmt: skip
     assert set(changed) | silent == {field.name for field in fields(TrainOptions)}
     for name, value in changed.items():

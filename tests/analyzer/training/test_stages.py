@@ -14,7 +14,7 @@ from analyzer.training.manifest import Row
 from analyzer.training.material import Material
 from analyzer.training.mixture import Mixture
 from analyzer.training.samples import ImageSamples
-from analyzer.training.stages import StageA, freeze, loader
+from analyzer.training.stages import StageA, freeze, keep_of_start, loader
 
 
 @pytest.fixture
@@ -73,3 +73,13 @@ def test_workers_start_though_pictures_were_worked_on_by_many_threads_before(fou
     finally:
         cv2.setNumThreads(before)
     assert [len(batch[1]) for batch in batches] == [4, 4]
+
+
+def test_of_the_start_so_much_stays_as_is_said_counters_as_they_are() -> None:
+    net, start = DeepfakeNet(), DeepfakeNet()
+    learned = {name: value.clone() for name, value in net.state_dict().items()}
+    keep_of_start(net, start.state_dict(), 0.25)
+    for name, value in net.state_dict().items():
+        before, after = start.state_dict()[name], learned[name]
+        expected = 0.25 * before + 0.75 * after if value.is_floating_point() else after
+        torch.testing.assert_close(value, expected)

@@ -102,6 +102,24 @@ def test_a_stage_that_is_over_is_not_run_again(options: TrainOptions) -> None:
     assert all(torch.equal(first[name], again[name]) for name in first)
 
 
+def test_of_the_start_a_share_stays_after_stage_a(options: TrainOptions, tmp_path: Path) -> None:
+    options = single_faces(options, 1)
+    start, card = tmp_path / "start.safetensors", run_training(options)
+    start.write_bytes(card.read_bytes())
+    start.with_suffix(".json").write_text(card.with_suffix(".json").read_text())
+    again = replace(options, start=start, steps=2, rate_head=0.1)
+    before, learned, kept = (
+        load_weights(path)[0]["frame_path.head.1.weight"].float()
+        for path in (
+            start,
+            run_training(replace(again, output=tmp_path / "a")),
+            run_training(replace(again, output=tmp_path / "b", start_share=0.5)),
+        )
+    )
+    assert (learned - before).abs().max() > 0.01
+    torch.testing.assert_close(kept, (before + learned) / 2, atol=1e-3, rtol=0)
+
+
 class StoppedError(Exception):
     pass
 
@@ -171,6 +189,8 @@ def test_a_damaged_checkpoint_is_refused_with_what_to_do(options: TrainOptions) 
         ({"split": "none"}, "no rows of split"),
         ({"minutes": 0.0}, "minutes must be above 0"),
         ({"batch": 0}, "batch must be above 0"),
+        ({"start_share": 0.5}, "--start-share needs it"),
+        ({"start_share": 1.0}, "share of the start weights that stays must be 0 or more and below 1"),
         ({"painter_share": 1.0}, "the share of time for painters must be 0 or more and below 1"),
         ({"workers": -1}, "workers must be 0 or more"),
         ({"steps": 0}, "steps must be above 0"),
