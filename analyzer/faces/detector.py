@@ -28,6 +28,13 @@ TOP_K: Final = 2000
 # 100 x 30000 would take seconds.
 MAX_ASPECT: Final = 2.5
 
+# Pixels of the scaled picture's shorter side. YuNet finds no face that small, and with a single row OpenCV was seen to
+# give what lay in memory: an empty picture of 4000 x 1 had a face a million million pixels wide.
+MIN_SIDE: Final = 8
+
+# No face is so many times larger than the picture that it is in.
+MAX_BOX: Final = 4.0
+
 
 class FaceDetector(Protocol):
     """Finds faces in one picture. One detector belongs to one thread."""
@@ -98,6 +105,8 @@ class YuNetDetector:
         height, width = rgb.shape[:2]
         scale = min(1.0, self._width / width, MAX_ASPECT * self._width / height)
         size = max(1, round(width * scale)), max(1, round(height * scale))
+        if min(size) < MIN_SIDE:
+            return []
         try:
             # Shrink first: the colour swap then touches a tenth of the pixels.
             small = rgb if size == (width, height) else cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
@@ -119,7 +128,7 @@ def detections_from_rows(
 
     `rows`: (n, 15) float: x, y, width, height, five landmarks x, y, confidence, in pixels of the scaled picture.
     `scale`: full-frame pixels per scaled pixel, horizontally and vertically. `frame_size`: (width, height).
-    Rows with a value that is no number, without area, or wholly outside the frame are left out.
+    Rows with a value that is no number, without area, far larger than the frame or wholly outside it are left out.
     """
     factors = np.array([*scale] * 7 + [1.0])
     found = []
@@ -129,6 +138,8 @@ def detections_from_rows(
             continue
         x, y, width, height = values[:4]
         if width <= 0 or height <= 0 or x >= frame_size[0] or y >= frame_size[1] or x + width <= 0 or y + height <= 0:
+            continue
+        if width > MAX_BOX * frame_size[0] or height > MAX_BOX * frame_size[1]:
             continue
         landmarks = tuple((values[i], values[i + 1]) for i in range(4, 14, 2))
         found.append(Detection(Box(x, y, width, height), landmarks, min(max(values[14], 0.0), 1.0)))

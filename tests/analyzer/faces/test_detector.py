@@ -67,6 +67,8 @@ def test_finds_several_faces_the_surest_first(detector: YuNetDetector) -> None:
     [
         pytest.param(1, 1, id="one pixel"),
         pytest.param(1, 4000, id="one row"),
+        pytest.param(7, 480, id="fewer rows than a face has"),
+        pytest.param(8, 480, id="a few rows"),
         pytest.param(20000, 3, id="a few columns"),
         pytest.param(17, 31, id="odd and small"),
         pytest.param(4320, 7680, id="8K"),
@@ -126,6 +128,8 @@ def test_rows_that_are_no_faces_are_left_out() -> None:
         [10.0, 10.0, 20.0, -5.0, *good[4:]],
         [200.0, *good[1:]],
         [-40.0, *good[1:]],
+        [-5e11, 10.0, 1e12, 20.0, *good[4:]],
+        [10.0, -5e11, 20.0, 1e12, *good[4:]],
     ]
     rows = np.array([*bad, good], np.float32)
     (face,) = detections_from_rows(rows, (2.0, 3.0), (100, 100))
