@@ -134,6 +134,6 @@ def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
         return
     options.check()
     found = gather(options, lambda _: None)["train"]
-    nets = load_painters(output / PAINTERS) if (output / PAINTERS).exists() else None
-    *_, page = write_sheets(found, preview, seed=seed, painters=[Painter(net) for net in nets or ()])
+    painters = [Painter(net) for net in load_painters(output / PAINTERS)]
+    *_, page = write_sheets(found, preview, seed=seed, painters=painters)
     typer.echo(f"{page}")

@@ -17,10 +17,9 @@ from scipy.stats import chi2
 
 from analyzer.config import NUM_FRAMES
 from analyzer.datatypes import Alert, FaceCrop, FaceKey, Pixels, Score, Verdict, WindowUpdate
-from analyzer.errors import ConfigError, DeepfakeMonitorError, DetectorError, MediaError, ScorerError, WeightsError
-from analyzer.evaluation.kept import Kept, key_of
+from analyzer.errors import ConfigError, DeepfakeMonitorError, DetectorError, ScorerError, WeightsError
+from analyzer.evaluation.kept import Kept, key_of, state_of
 from analyzer.evaluation.outcomes import settings_key
-from analyzer.evaluation.redelivery import fingerprint
 from analyzer.evaluation.sections import AlarmFigures, Interval
 from analyzer.evaluation.workers import MakeTools, Tools, work_through
 from analyzer.report import DEFAULT_AGGREGATE
@@ -177,8 +176,8 @@ def run_alarms(
 
 def _key(row: Row, info: ScorerInfo) -> str | None:
     try:
-        return key_of(settings_key(info, DEFAULT_AGGREGATE), str(WHOLE.max_frames), fingerprint(row.path))
-    except MediaError:
+        return key_of(settings_key(info, DEFAULT_AGGREGATE), WHOLE.max_frames, *state_of(row.path))
+    except (OSError, ValueError):  # gone, or a name that no file has: watching it will say so
         return None
 
 

@@ -43,13 +43,11 @@ class _Depthwise(torch.autograd.Function):
             wide = (grad, x, weight) if ctx.stride == 1 else (grad.float(), x.float(), weight.float())
             of_input = _gradient(*wide, ctx.stride, ctx.padding, of_input=True).to(x.dtype)
         if ctx.needs_input_grad[1]:
-            quick = _of_five if weight.shape[-1] == 5 else _of_weight
-            of_weight = quick(grad, x, weight, ctx.stride, ctx.padding).to(ctx.kept)
+            if weight.shape[-1] == 5:
+                of_weight = _of_five(grad, x, weight, ctx.stride, ctx.padding).to(ctx.kept)
+            else:
+                of_weight = _gradient(grad, x, weight, ctx.stride, ctx.padding, of_input=False).to(ctx.kept)
         return of_input, of_weight, None, None
-
-
-def _of_weight(grad: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
-    return _gradient(grad, x, weight, stride, padding, of_input=False)
 
 
 def _of_five(grad: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:

@@ -47,7 +47,7 @@ class Painting:
         options, path = self.options, self.options.output / PAINTERS
         if not wanted(options):
             return []
-        nets = _kept(path, self.made_by) if options.resume else []
+        nets = load_painters(path, self.made_by) if options.resume else []
         if len(nets) < len(BUILDS):
             with stage_bar("A: painters", quiet=options.quiet) as bar:
                 for index in range(len(nets), len(BUILDS)):
@@ -94,16 +94,18 @@ def save_painters(path: Path, nets: Sequence[Autoencoder], made_by: str) -> None
     part.replace(path)
 
 
-def load_painters(path: Path, made_by: str | None = None) -> list[Autoencoder] | None:
-    """What `save_painters` wrote; None when it was made by something else than `made_by`.
+def load_painters(path: Path, made_by: str | None = None) -> list[Autoencoder]:
+    """What `save_painters` wrote; none where there is no file, or one made by something else than `made_by`.
 
     `WeightsError` when it is damaged, `ConfigError` when it cannot be read.
     """
     try:
         kept: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         if made_by not in (None, kept["made_by"]):
-            return None
+            return []
         nets = [_net(**one) for one in kept["painters"]]
+    except FileNotFoundError:
+        return []
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
     except Exception as error:  # whatever unpickling a damaged file raises
@@ -117,7 +119,3 @@ def _net(build: Mapping[str, Any], state: Mapping[str, Tensor]) -> Autoencoder:
     if not all(bool(value.isfinite().all()) for value in net.state_dict().values()):
         raise ValueError("not all weights are numbers")
     return net
-
-
-def _kept(path: Path, made_by: str) -> list[Autoencoder]:
-    return (load_painters(path, made_by) or []) if path.exists() else []

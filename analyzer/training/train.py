@@ -73,11 +73,12 @@ class _Run:
         torch.manual_seed(options.seed)
         self.net = DeepfakeNet()
         self.start: WeightsCard | None = None
+        self.start_state: Mapping[str, Tensor] = {}
         self.started: Sequence[int] = ()
         self.window_path_knows = ""
         if options.start is not None:
-            state, self.start = load_weights(options.start)
-            self.net.load_state_dict(state)
+            self.start_state, self.start = load_weights(options.start)
+            self.net.load_state_dict(self.start_state)
             self.window_path_knows = digest_of(self.net) if self.start.calibration.a > 0 else ""
             self.started = range(NUM_STAGES)
         elif options.init is not None:
@@ -163,8 +164,8 @@ class _Run:
             loop.run(iter(batches), loss_of, bar)
         self._save_checkpoint(loop.optimizer)
         self.net.load_state_dict(self.average.net.state_dict())
-        if options.start is not None and options.start_share:
-            keep_of_start(self.net, load_weights(options.start)[0], options.start_share)
+        if options.start_share:
+            keep_of_start(self.net, self.start_state, options.start_share)
 
     def _precision(self, stage: StageA) -> str:
         options = self.options
