@@ -7,7 +7,7 @@ import html
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from analyzer.evaluation import plots, wording
+from analyzer.evaluation import numerals, plots, wording
 from analyzer.evaluation.outcomes import Scored
 from analyzer.evaluation.page_style import STYLE
 from analyzer.evaluation.quality import Quality
@@ -30,7 +30,7 @@ _HEAD: Final = (
 
 def text(value: object) -> str:
     """Anything as HTML text, also inside a quoted attribute."""
-    return html.escape(wording.printable(str(value)), quote=True)
+    return html.escape(numerals.printable(str(value)), quote=True)
 
 
 def make_page(report: EvaluationReport, picture: Picture) -> str:
@@ -71,17 +71,17 @@ def _tiles(video: Quality) -> str:
     found = video.figures
     auc = f"{video.n_fake} fake, {video.n_real} real files{'; few, read the counts' if video.few else ''}"
     cells = [
-        ("AUC, all files", wording.short(found.auc.value), f"{wording.interval(found.auc.interval)} {auc}"),
-        ("Real files called fake", *_counted(wording.of(video.flagged_real, video.n_real, found.fpr))),
-        ("Fakes found", *_counted(wording.of(video.flagged_fake, video.n_fake, found.tpr))),
+        ("AUC, all files", numerals.short(found.auc.value), f"{numerals.interval(found.auc.interval)} {auc}"),
+        ("Real files called fake", *_counted(numerals.of(video.flagged_real, video.n_real, found.fpr))),
+        ("Fakes found", *_counted(numerals.of(video.flagged_fake, video.n_fake, found.tpr))),
         (
             "Calibration error",
-            wording.short(found.ece.value),
-            f"{wording.interval(found.ece.interval)} {wording.short(video.ece_floor)} by chance alone",
+            numerals.short(found.ece.value),
+            f"{numerals.interval(found.ece.interval)} {numerals.short(video.ece_floor)} by chance alone",
         ),
         (
             "No face fit to be judged",
-            wording.percent(video.abstention(everything=True)),
+            numerals.percent(video.abstention(everything=True)),
             f"{video.abstained} of {video.n_fake + video.n_real + video.abstained} files",
         ),
     ]
@@ -159,7 +159,7 @@ def _quality(report: EvaluationReport) -> str:
 
 def _robustness(report: EvaluationReport) -> str:
     rows = [wording.robustness_cells(cell) for cell in report.robustness]
-    rows = rows or [["every delivery"] + [wording.NOT_MEASURED] * (len(wording.ROBUSTNESS_HEAD) - 1)]
+    rows = rows or [["every delivery"] + [numerals.NOT_MEASURED] * (len(wording.ROBUSTNESS_HEAD) - 1)]
     notes = "".join(
         f"<p><bdi>{text(name)}</bdi>: {text(note)}</p>" for name, note in wording.robustness_notes(report.robustness)
     )
@@ -197,7 +197,7 @@ def _failures(report: EvaluationReport, picture: Picture) -> str:
         worst = report.worst(fake=fake)
         items = "".join(_worst(one, report.threshold, picture) for one in worst)
         parts.append(
-            f"<h3>{title}</h3>" + (f'<ol class="worst">{items}</ol>' if items else f"<p>{wording.NOT_MEASURED}</p>")
+            f"<h3>{title}</h3>" + (f'<ol class="worst">{items}</ol>' if items else f"<p>{numerals.NOT_MEASURED}</p>")
         )
     return "".join(parts) + "</section>"
 
@@ -236,11 +236,11 @@ def _explanation(report: EvaluationReport) -> str:
 
 def _origin(report: EvaluationReport) -> str:
     run = report.provenance
-    data = "".join(f"<li>{text(one)}</li>" for one in run.trained_on) or f"<li>{wording.NOT_MEASURED}</li>"
+    data = "".join(f"<li>{text(one)}</li>" for one in run.trained_on) or f"<li>{numerals.NOT_MEASURED}</li>"
     limits = "".join(f"<li>{text(one)}</li>" for one in run.limits)
     pairs = [
-        ("weights", run.model), ("sha256", run.sha256), ("made", run.created or wording.NOT_MEASURED),
-        ("by", run.command or wording.NOT_MEASURED), ("measured with code of", run.commit or wording.NOT_MEASURED),
+        ("weights", run.model), ("sha256", run.sha256), ("made", run.created or numerals.NOT_MEASURED),
+        ("by", run.command or numerals.NOT_MEASURED), ("measured with code of", run.commit or numerals.NOT_MEASURED),
     ]  # fmt: skip
     inner = "".join(f'<dt>{text(key)}</dt><dd class="name">{text(value)}</dd>' for key, value in pairs)
     told = f'<h3>What the card says it cannot do</h3><ul class="plain">{limits}</ul>' if limits else ""

@@ -1,94 +1,32 @@
-"""How figures are written, the same in the terminal and in the HTML report. `-` is "not measured"."""
+"""Rows, pairs and notes of a report in words, the same in the terminal and in the HTML report."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
+from analyzer.evaluation.numerals import (
+    NOT_MEASURED,
+    bracketed,
+    estimate,
+    interval,
+    of,
+    percent,
+    short,
+    signed,
+    signed_ends,
+    whole,
+    whole_ends,
+)
 from analyzer.evaluation.quality import FEW, FOR_ONE_PERCENT, Quality
 from analyzer.evaluation.report import EvaluationReport
-from analyzer.evaluation.sections import Interval, PointingFigures, PointingRow, PseudoRow, RobustnessCell, Share
+from analyzer.evaluation.sections import PointingFigures, PointingRow, PseudoRow, RobustnessCell, Share
 from analyzer.report import Aggregate
 from analyzer.training.metrics import ECE_BINS, MIN_SOURCES, Estimate
-
-NOT_MEASURED: Final = "-"
 
 QUALITY_HEAD: Final = (
     "set", "fake", "real", "AUC [95 %]", "EER", "AP", "TPR@1%FPR", "TPR@thr", "FPR@thr", "ECE", "Brier", "abstain",
 )  # fmt: skip
-
-
-def printable(text: str) -> str:
-    """A name from outside as it may be shown: what steers terminals or turns the reading direction is spelled out."""
-    return "".join(
-        char if char == " " or unicodedata.category(char)[0] in "LMNPS" else char.encode("unicode_escape").decode()
-        for char in text
-    )
-
-
-def short(value: float | None, digits: int = 2) -> str:
-    """A share as `.81`; 1 and 0 keep their digit in front, and nothing else is rounded to them: `>.99`, `<.01`."""
-    if value is None:
-        return NOT_MEASURED
-    rounded, step = round(value, digits), 10**-digits
-    if 0 < value < 1 and rounded in {0, 1}:
-        return f">{_bare(1 - step, digits)}" if rounded else f"<{_bare(step, digits)}"
-    return _bare(value, digits)
-
-
-def _bare(value: float, digits: int = 2) -> str:
-    text = f"{value:.{digits}f}"
-    return text[1:] if text.startswith("0.") and value != 0 else text
-
-
-def percent(value: float | None) -> str:
-    """A share as `4.2 %`; only all is `100 %`, and only none `0 %`."""
-    if value is None:
-        return NOT_MEASURED
-    if value in {0, 1}:
-        return f"{100 * value:.0f} %"
-    text = f"{100 * value:.1f}"
-    return {"100.0": ">99.9 %", "0.0": "<0.1 %"}.get(text, f"{text} %")
-
-
-def interval(ends: Interval | None, digits: int = 2) -> str:
-    """` [.72-.88]` with its blank in front, or nothing; no end is rounded to certainty."""
-    if ends is None:
-        return ""
-    (low, high), step = ends, 10**-digits
-    low = low if low >= 1 else min(low, 1 - step)
-    high = high if high <= 0 else max(high, step)
-    return f" [{_bare(low, digits)}-{_bare(high, digits)}]"
-
-
-def _whole(share: float) -> str:
-    """In whole per cent, `>99` and `<1` as in `short`."""
-    text = f"{100 * share:.0f}"
-    return {"100": ">99", "0": "<1"}.get(text, text) if 0 < share < 1 else text
-
-
-def _whole_ends(ends: Interval | None) -> str:
-    """` [24-66]` in whole per cent."""
-    if ends is None:
-        return ""
-    low, high = round(100 * ends[0]), round(100 * ends[1])
-    return f" [{low if ends[0] >= 1 else min(low, 99)}-{high if ends[1] <= 0 else max(high, 1)}]"
-
-
-def estimate(figure: Estimate, *, few: bool = False, digits: int = 2) -> str:
-    """Value and interval; in parentheses where it rests on few files."""
-    if figure.value is None:
-        return NOT_MEASURED
-    text = f"{short(figure.value, digits)}{interval(figure.interval, digits)}"
-    return f"({text})" if few else text
-
-
-def of(count: int, total: int, figure: Estimate) -> str:
-    """`13/29 45% [24-66]`: counts first, for there are never many files."""
-    if not total:
-        return NOT_MEASURED
-    return f"{count}/{total} {_whole(count / total)}%{_whole_ends(figure.interval)}"
 
 
 def quality_cells(name: str, quality: Quality | None, *, pooled: bool = False) -> list[str]:
@@ -131,18 +69,18 @@ def pseudo_cells(row: PseudoRow) -> list[str]:
     few = _few_windows(row)
 
     def single(value: float | None) -> str:
-        return _bracketed(short(value), few)
+        return bracketed(short(value), few)
 
     return [
         row.name,
         f"{row.n_windows} win",
         f"{row.n_windows} win/{row.n_groups}",
-        _bracketed(f"{short(row.auc)}{interval(row.auc_ci)}", few),
+        bracketed(f"{short(row.auc)}{interval(row.auc_ci)}", few),
         single(row.eer),
         single(row.average_precision),
         single(row.tpr_at_1),
-        _bracketed(percent(row.tpr), few),
-        _bracketed(percent(row.fpr), few),
+        bracketed(percent(row.tpr), few),
+        bracketed(percent(row.fpr), few),
         single(row.ece),
         NOT_MEASURED,
         NOT_MEASURED,
@@ -152,10 +90,6 @@ def pseudo_cells(row: PseudoRow) -> list[str]:
 def _few_windows(row: PseudoRow) -> bool:
     """A hundred windows of one person say what one person says."""
     return row.n_windows < FEW or row.n_groups < MIN_SOURCES
-
-
-def _bracketed(text: str, few: bool) -> str:
-    return f"({text})" if few and text != NOT_MEASURED else text
 
 
 def run_line(report: EvaluationReport) -> str:
@@ -235,15 +169,15 @@ ROBUSTNESS_HEAD: Final = (
 def robustness_cells(cell: RobustnessCell) -> list[str]:
     """One row of section B."""
     few = _few_files(cell)
-    loss = NOT_MEASURED if cell.auc_loss is None else f"{signed(cell.auc_loss)}{_signed_ends(cell.auc_loss_ci)}"
+    loss = NOT_MEASURED if cell.auc_loss is None else f"{signed(cell.auc_loss)}{signed_ends(cell.auc_loss_ci)}"
     return [
         f"{cell.axis} {cell.level}",
         str(cell.n_fake),
         str(cell.n_real),
-        _bracketed(f"{short(cell.auc)}{interval(cell.auc_ci)}", few),
-        _bracketed(loss, few),
-        _bracketed(f"{percent(cell.tpr)}{_whole_ends(cell.tpr_ci)}", cell.n_fake < FEW),
-        _bracketed(f"{percent(cell.fpr)}{_whole_ends(cell.fpr_ci)}", cell.n_real < FEW),
+        bracketed(f"{short(cell.auc)}{interval(cell.auc_ci)}", few),
+        bracketed(loss, few),
+        bracketed(f"{percent(cell.tpr)}{whole_ends(cell.tpr_ci)}", cell.n_fake < FEW),
+        bracketed(f"{percent(cell.fpr)}{whole_ends(cell.fpr_ci)}", cell.n_real < FEW),
         f"{cell.flagged_real_before} -> {cell.flagged_real}",
         percent(cell.verdict_kept),
         str(cell.not_scored),
@@ -268,15 +202,6 @@ def _few_files(cell: RobustnessCell) -> bool:
     return min(cell.n_real, cell.n_fake) < FEW
 
 
-def signed(value: float) -> str:
-    """A difference as `+.03`."""
-    return f"{'-' if value < 0 else '+'}{_bare(abs(value))}"
-
-
-def _signed_ends(ends: Interval | None) -> str:
-    return "" if ends is None else f" [{signed(ends[0])} {signed(ends[1])}]"
-
-
 def steadiness_line(report: EvaluationReport) -> str:
     """Section B in one figure."""
     one = report.steadiness
@@ -286,7 +211,7 @@ def steadiness_line(report: EvaluationReport) -> str:
         return f"{start}verdict the same untouched and through every one of six re-deliveries: {NOT_MEASURED}"
     return (
         f"{start}verdict the same untouched and through every one of {', '.join(one.cells)}: "
-        f"{_whole(one.kept)}%{_whole_ends(one.kept_ci)}, {round(one.kept * one.n)} of {one.n} files "
+        f"{whole(one.kept)}%{whole_ends(one.kept_ci)}, {round(one.kept * one.n)} of {one.n} files "
         f"({one.not_scored} were not scored in each)"
     )
 
@@ -352,4 +277,4 @@ def pointing_cells(row: PointingRow) -> list[str]:
 
 def _hundredths(share: Share) -> str:
     ends = "" if share.ci is None else f" [{100 * share.ci[0]:.0f} {100 * share.ci[1]:.0f}]"
-    return f"{_whole(share.value)}{ends}"
+    return f"{whole(share.value)}{ends}"

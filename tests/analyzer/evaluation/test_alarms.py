@@ -1,36 +1,18 @@
 from __future__ import annotations
 
 import itertools
-import math
-from fractions import Fraction
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
 
-from analyzer.errors import ConfigError, TooLargeError, WeightsError
-from analyzer.evaluation.alarms import (
-    Alarms,
-    Entered,
-    ListeningScorer,
-    Watch,
-    Watched,
-    alarm_figures,
-    alarms_of,
-    looped,
-    poisson_interval,
-    run_alarms,
-    watched_from,
-)
+from analyzer.errors import ConfigError, WeightsError
+from analyzer.evaluation.alarms import Alarms, alarm_figures, alarms_of, looped, poisson_interval, run_alarms
+from analyzer.evaluation.watched import Entered, Watched
 from analyzer.evaluation.workers import MakeTools, Tools
 from analyzer.faces.detector import YuNetDetector
-from analyzer.scorer import Scorer
 from analyzer.training.manifest import Row
-from analyzer.video import analyze_video
 from tests.analyzer.evaluation.tables import a_row
 from tests.fakes import FakeScorer
-from tests.videos import moving_face, write_video
 
 INFO = FakeScorer().info
 FAKE, REAL = 3.0, -3.0
@@ -184,45 +166,8 @@ def test_poisson_intervals_are_the_exact_ones(count: int, low: float, high: floa
     assert poisson_interval(count, 4) == pytest.approx((low / 4, high / 4), abs=1e-4)
 
 
-@pytest.fixture(scope="module")
-def bright(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight seconds of a face so bright that the fake scorer calls it fake."""
-    path = tmp_path_factory.mktemp("alarms") / "bright.mp4"
-    return write_video(path, (picture // 2 + 120 for picture in moving_face(80, (240, 200))), fps=10)
-
-
 def a_video(path: Path, *, fake: bool = True) -> Row:
     return Row(path.name, path, fake, "method", "", "swap", path.stem)
-
-
-def test_a_listening_scorer_changes_nothing_and_hears_everything(bright: Path) -> None:
-    plain = FakeScorer()
-    listening = ListeningScorer(plain)
-    a_scorer: Scorer = listening
-    detector = YuNetDetector()
-    heard = analyze_video(bright, detector=detector, scorer=a_scorer)
-    alone = analyze_video(bright, detector=detector, scorer=FakeScorer())
-    assert heard.timeline == alone.timeline
-    assert [one.logit for one in listening.entered if one.logit is not None] == [one.logit for one in heard.timeline]
-    assert len(listening.entered) == sum(face.crops for face in heard.faces)
-    assert not plain.closed
-
-
-def test_footage_longer_than_an_upload_may_be_is_watched(tmp_path: Path) -> None:
-    path = tmp_path / "hours.mkv"
-    with av.open(path, "w") as container:
-        stream = container.add_stream("ffv1", rate=1)
-        stream.width = stream.height = 64
-        stream.time_base = Fraction(1)
-        for at_s in range(0, 3600, 20):
-            frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
-            frame.pts, frame.time_base = at_s, Fraction(1)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    with pytest.raises(TooLargeError):
-        analyze_video(path, detector=YuNetDetector(), scorer=FakeScorer())
-    found = Watch(path)(Tools(FakeScorer(), YuNetDetector()))
-    assert str(found.failure).startswith("no_faces")  # and not too_large
 
 
 def test_videos_are_watched_and_kept(bright: Path, tmp_path: Path) -> None:
@@ -236,20 +181,6 @@ def test_videos_are_watched_and_kept(bright: Path, tmp_path: Path) -> None:
     assert run_alarms(rows, tools(nothing), INFO, work=tmp_path) == found
     assert not nothing.pushed
     assert run_alarms(rows, tools(nothing), INFO, work=tmp_path, loop_s=60).caught == 1
-
-
-@pytest.mark.parametrize(
-    "entry",
-    [{}, {"duration_s": "x", "entered": []}, {"duration_s": 1, "entered": [[1, 2]]},
-     {"duration_s": 1, "entered": [["a", "b", "c", "d"]]}, {"duration_s": 1, "entered": 3},
-     {"duration_s": 1, "entered": [[math.inf, 1, 1, 1]]}, {"duration_s": math.nan, "entered": []},
-     {"duration_s": 1, "entered": [[1, math.nan, 1, 1]]}, {"duration_s": 1, "entered": [[1, 1, 16, math.inf]]},
-     {"duration_s": 10**400, "entered": []}],
-    ids=repr,
-)  # fmt: skip
-def test_a_line_that_is_no_stream_is_watched_again(entry: dict[str, object]) -> None:
-    assert watched_from(entry) is None
-    assert watched_from(None) is None
 
 
 def test_what_cannot_be_measured_is_refused(bright: Path) -> None:
