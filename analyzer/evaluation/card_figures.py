@@ -137,6 +137,8 @@ def _alarms(report: EvaluationReport) -> Iterator[tuple[str, Measured]]:
     note = f"{one.episodes} false alarms in {one.real_hours:.2f} hours of real footage; {one.note}"
     rate = Estimate(one.episodes_per_hour, one.episodes_per_hour_ci)
     yield from _one("alarms.episodes per hour", rate, one.real_streams, note)
+    in_alert = f"share of {one.real_hours:.2f} hours of real footage during which an alert was on"
+    yield from _one("alarms.time in alert", Estimate(one.alerted_share, None), one.real_streams, in_alert)
     if one.fake_streams:
         caught = Estimate(one.caught_60_s / one.fake_streams, None)
         yield from _one(

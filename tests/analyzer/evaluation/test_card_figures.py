@@ -93,7 +93,7 @@ def test_every_section_that_was_measured_is_written(weights: Path) -> None:
         ),
         robustness=(cell,),
         steadiness=Steadiness(("crf32",), 13, 0.9, (0.8, 1.0), 0),
-        alarms=AlarmFigures(1.5, 6, 2, 1.33, (0.2, 4.8), 1, 7, 5, 6, 14.2),
+        alarms=AlarmFigures(1.5, 6, 2, 1.33, (0.2, 4.8), 1, 7, 5, 6, 14.2, alerted_s=14),
     )
     write_card(weights, report)
     found = read_card(weights).measured
@@ -109,6 +109,7 @@ def test_every_section_that_was_measured_is_written(weights: Path) -> None:
     assert found["set_val.robustness.verdict kept"].value == 0.9
     assert found["set_val.alarms.episodes per hour"].value == 1.33
     assert found["set_val.alarms.caught within 60 s"].note == "5 of 7 fakes"
+    assert found["set_val.alarms.time in alert"].value == 0.0026
     assert "set_val.robustness.crf23.auc" not in found  # the section was measured anew
 
 
