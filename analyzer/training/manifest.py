@@ -70,8 +70,13 @@ def read_manifest(path: Path, split: str | None = None) -> list[Row]:
         raise ConfigError(f"{path}: no rows below the header")
     chosen = [row for row in rows if split is None or row.split == split]
     if not chosen:
-        raise ConfigError(f"{path}: no rows of split {split!r}; it has {', '.join(sorted({r.split for r in rows}))}")
+        raise ConfigError(f"{path}: no rows of split {split!r}; it has {_splits_of(rows)}")
     return chosen
+
+
+def _splits_of(rows: Iterable[Row]) -> str:
+    """For people: the splits that there are."""
+    return ", ".join(sorted({row.split or "rows without a split" for row in rows}))
 
 
 def _text(path: Path) -> str:
@@ -125,16 +130,27 @@ class Shares:
     """Group -> part. What the rows' splits say counts for less."""
 
 
+NAMED: Final = 5
+"""So many groups are named in a message."""
 PARTS: Final = ("train", "window", "dev", "calibration")
 """What rows are shared out into; as a split of the manifest, all but "train" place the row's whole group."""
 
 
 def chosen_rows(path: Path, split: str | None) -> list[Row]:
-    """The rows to train from: those of `split`; without one those of `PARTS` where it has any, otherwise all."""
+    """The rows to train from: those of `split`; without one those whose split is empty or one of `PARTS`.
+
+    Raises `ConfigError` as `read_manifest` does, and when all rows are of other splits.
+    """
     rows = read_manifest(path, split)
-    if split is None and any(row.split in PARTS for row in rows):
-        rows = [row for row in rows if row.split in PARTS]
-    return rows
+    if split is not None:
+        return rows
+    chosen = [row for row in rows if row.split in ("", *PARTS)]
+    if not chosen:
+        raise ConfigError(
+            f"{path}: no row is meant to be trained from: its splits are {_splits_of(rows)}. Leave the column `split` "
+            f"empty, write one of {', '.join(PARTS)} into it, or name a split (--split)"
+        )
+    return chosen
 
 
 def read_places(path: Path) -> dict[str, str]:
@@ -152,6 +168,19 @@ def read_places(path: Path) -> dict[str, str]:
         if places.setdefault(group, part) != part:
             raise ConfigError(f"{path}, line {number}: {group!r} was put into {places[group]} before")
     return places
+
+
+def check_places(placed: Mapping[str, str], rows: Iterable[Row]) -> None:
+    """`ConfigError` where a group is placed that is none of `rows`: all there are, also those without a usable face."""
+    groups = {row.group for row in rows}
+    unknown = [group for group in placed if group not in groups]
+    if unknown:
+        named, more = ", ".join(map(repr, unknown[:NAMED])), len(unknown) - NAMED
+        raise ConfigError(
+            f"no file is of the group {named}{f' (and {more} more)' if more > 0 else ''} that is placed by hand: a "
+            "group's name is what stands in the column `group`, or in `file` where that is empty or missing; in a "
+            "folder it is the file's path below the folder (real/a.mp4)"
+        )
 
 
 def share_out(rows: Sequence[Row], seed: int, shares: Shares | None = None) -> dict[str, list[Row]]:
@@ -185,7 +214,8 @@ def share_out(rows: Sequence[Row], seed: int, shares: Shares | None = None) -> d
 def _places_by_split(rows: Sequence[Row], by_hand: Mapping[str, str]) -> dict[str, str]:
     splits: dict[str, set[str]] = {}
     for row in rows:
-        splits.setdefault(row.group, set()).add(row.split)
+        if row.split:  # one without goes where the others of its group go
+            splits.setdefault(row.group, set()).add(row.split)
     placed = {}
     for group, names in splits.items():
         if len(names) > 1 and names & set(PARTS[1:]) and group not in by_hand:

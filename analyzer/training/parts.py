@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rich.console import Console
@@ -13,18 +13,30 @@ from analyzer.training.folder import folder_rows
 from analyzer.training.groups import Joined, as_given, join_groups
 from analyzer.training.likeness import hashes_of
 from analyzer.training.loop import Log
-from analyzer.training.manifest import PARTS, Row, Shares, chosen_rows, count_kinds, share_out
-from analyzer.training.material import Found
+from analyzer.training.manifest import (
+    PARTS,
+    Row,
+    Shares,
+    check_places,
+    chosen_rows,
+    count_kinds,
+    read_manifest,
+    share_out,
+)
+from analyzer.training.material import Found, is_clip
 from analyzer.training.options import TrainOptions
 
 
 def gather(options: TrainOptions, log: Log) -> dict[str, list[Found]]:
     """Cut out what is missing, put together what belongs together, and share it out.
 
-    Raises `ConfigError` for a bad manifest or folder, or when not one file has a usable face.
+    Says on the terminal, unless quiet, what came of it. Raises `ConfigError` for a bad manifest or folder, a place by
+    hand for a group that there is not, when not one file has a usable face, or when no real one is left to train on.
     """
     source = options.manifest
-    rows = folder_rows(source) if source.is_dir() else chosen_rows(source, options.split)
+    every = folder_rows(source) if source.is_dir() else read_manifest(source)
+    check_places(options.placed, every)
+    rows = every if source.is_dir() else chosen_rows(source, options.split)
     cache = TrackCache(options.cache or options.output / "faces")
     failures = cache.build(rows, workers=options.workers, quiet=options.quiet)
     for failure in failures:
@@ -38,20 +50,62 @@ def gather(options: TrainOptions, log: Log) -> dict[str, list[Found]]:
     else:
         joined = as_given([row for row, _ in found])
     log({"stage": "faces", "together": joined.report(), "largest": joined.largest})
-    if not options.quiet:
-        Console(stderr=True).print(f"{len(found)} of {len(rows)} files have a usable face; {joined.report()}")
+    # names of files are no markup
+    console = Console(stderr=True, quiet=options.quiet, markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{len(found)} of {len(rows)} files have a usable face; {joined.report()}")
     tracks = {row.file: track for row, track in found}
     shared, apart = share_joined([row for row, _ in found], joined, options)
     if apart:
         log({"stage": "faces", "belong together but placed apart": apart})
-        if not options.quiet:
-            Console(stderr=True).print(f"warning: belong together but were placed apart: {', '.join(apart)}")
+        console.print(f"warning: belong together but were placed apart: {', '.join(apart)}")
     parts = {name: [(row, tracks[row.file]) for row in part] for name, part in shared.items()}
     for name, part in parts.items():
         reals, fakes = count_kinds(row for row, _ in part)
         groups = len({row.group for row, _ in part})
         log({"stage": "faces", "part": name, "real": reals, "fake": fakes, "groups": groups})
+        console.print(f"{name}: {_kind('real', part, fake=False)}, {_kind('fake', part, fake=True)}, {groups} groups")
+    if set(options.stages) & set("AB") and not _has(parts["train"], fake=False):
+        raise ConfigError(_nothing_to_train_on(parts))
+    for warning in lacking(parts, options):
+        log({"stage": "faces", "warning": warning})
+        console.print(f"warning: {warning}")
     return parts
+
+
+def _has(part: Sequence[Found], *, fake: bool) -> bool:
+    return any(row.fake == fake for row, _ in part)
+
+
+def _kind(name: str, part: Sequence[Found], *, fake: bool) -> str:
+    tracks = [track for row, track in part if row.fake == fake]
+    moving = sum(is_clip(track) for track in tracks)
+    return f"{len(tracks)} {name} ({moving} clips, {len(tracks) - moving} pictures)"
+
+
+def _nothing_to_train_on(parts: Mapping[str, Sequence[Found]]) -> str:
+    groups = {name: len({row.group for row, _ in part if not row.fake}) for name, part in parts.items()}
+    taken = ", ".join(f"{name} took {count}" for name, count in groups.items() if name != "train")
+    return (
+        f"no real face is left to train on: of {sum(groups.values())} groups with real faces {taken}. Put some into "
+        "train by hand (--place), add files that do not belong together, or try another seed"
+    )
+
+
+def lacking(parts: Mapping[str, Sequence[Found]], options: TrainOptions) -> list[str]:
+    """For people: which parts lack a kind of face that this run needs, and what follows from it."""
+    dev, found = parts["dev"], [one for part in parts.values() for one in part]
+    warnings = []
+    if not _has(dev, fake=False):
+        warnings.append("dev has no real face: there will be no figures on it")
+    elif _has(found, fake=True) and not _has(dev, fake=True):
+        warnings.append("dev has no fake: there will be no figures on fakes of yours, only on pseudo-fakes")
+    if "B" in options.stages and options.window_share and not _has(parts["window"], fake=False):
+        warnings.append("window has no real face: stage B learns from what stage A has seen")
+    if "C" in options.stages and not _has(parts["calibration"], fake=False) and _has(dev, fake=False):
+        warnings.append("calibration has no real face: dev is used instead, so figures on dev come out too good")
+    if warnings:
+        warnings.append("groups are put into a part by hand with --place, or by the column `split`")
+    return warnings
 
 
 def share_joined(rows: Sequence[Row], joined: Joined, options: TrainOptions) -> tuple[dict[str, list[Row]], list[str]]:

@@ -9,6 +9,7 @@ from analyzer.errors import ConfigError
 from analyzer.training.manifest import (
     Row,
     Shares,
+    check_places,
     chosen_rows,
     count_kinds,
     read_manifest,
@@ -132,7 +133,41 @@ def test_validation_rows_are_never_trained_from_unless_asked_for(tmp_path: Path)
     path = written(tmp_path, HEADER + "".join(lines))
     assert [row.split for row in chosen_rows(path, None)] == ["train", "dev", "calibration", "window"]
     assert [row.split for row in chosen_rows(path, "val")] == ["val"]
-    assert len(chosen_rows(written(tmp_path, HEADER + "a.mp4\treal\tx\todd\n"), None)) == 1
+
+
+def of_splits(tmp_path: Path, *splits: str) -> Path:
+    return written(tmp_path, HEADER + "".join(f"{i}.mp4\treal\tx\t{name}\n" for i, name in enumerate(splits)))
+
+
+@pytest.mark.parametrize(
+    ("splits", "kept"),
+    [(("", "val", "val"), ["0.mp4"]), (("", "", "dev"), ["0.mp4", "1.mp4", "2.mp4"]), (("", ""), ["0.mp4", "1.mp4"])],
+    ids=["some for validation", "some for dev", "no splits"],
+)
+def test_rows_without_a_split_are_trained_from(tmp_path: Path, splits: tuple[str, ...], kept: list[str]) -> None:
+    assert [row.file for row in chosen_rows(of_splits(tmp_path, *splits), None)] == kept
+
+
+def test_where_every_row_is_of_another_split_it_is_said_what_to_do(tmp_path: Path) -> None:
+    path = of_splits(tmp_path, "val", "test")
+    with pytest.raises(ConfigError, match=r"its splits are test, val\. Leave the column `split` empty.*--split"):
+        chosen_rows(path, None)
+    assert len(read_manifest(path)) == 2  # what is measured is all of them
+    with pytest.raises(ConfigError, match="no rows of split 'val'; it has dev, rows without a split"):
+        read_manifest(of_splits(tmp_path, "dev", ""), "val")
+
+
+def test_rows_without_a_split_go_where_their_group_goes() -> None:
+    some = [split(row, name) for row, name in zip(rows(3), ("", "dev", ""), strict=True)]
+    assert len(share_out(some, 1)["dev"]) == 3
+
+
+def test_placing_a_group_that_there_is_not_is_an_error_that_names_five() -> None:
+    check_places({"group0": "dev", "group2": "train"}, rows(9))
+    with pytest.raises(ConfigError, match=r"of the group 'grup0' that is .* column `group`, or in `file`"):
+        check_places({"group0": "dev", "grup0": "dev"}, rows(9))
+    with pytest.raises(ConfigError, match=r"'0', '1', '2', '3', '4' \(and 2 more\)"):
+        check_places({str(i): "dev" for i in range(7)}, rows(9))
 
 
 def test_places_are_read_and_bad_ones_named(tmp_path: Path) -> None:
