@@ -55,10 +55,11 @@ class Material:
     def pick_fake(self, rng: np.random.Generator, *, clips: bool) -> tuple[Track, Track] | None:
         """A fake, and a real of the same source, or of any where that has none; both clips if `clips`.
 
-        A real of another source would teach what tells the sources apart. None without fakes.
+        A real of another source would teach what tells the sources apart. None without fakes, and for `clips` without
+        real clips: beside a picture a clip would be fake because it moves.
         """
         pools = self.fake_clips if clips else self.fakes
-        if not pools:
+        if not pools or (clips and not self.real_clips):
             return None
         pool = pools[int(rng.integers(len(pools)))]
         source, fake = pool[int(rng.integers(len(pool)))]

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from analyzer.config import NUM_FRAMES
 from analyzer.datatypes import Pixels
+from analyzer.training.clock import ELAPSED_S, choose_alike, choose_window
 from analyzer.training.dataset import Track
 from analyzer.training.delivery import STRENGTHS, Delivery, deliver, deliver_mask, draw_delivery
 from analyzer.training.look import Paint
@@ -21,10 +22,10 @@ from analyzer.training.material import Found, Material, is_clip
 from analyzer.training.mixture import Mixture, pick_family, pick_painter
 from analyzer.training.synthesis import PAINTED, make_pair
 
+__all__ = ["ImageSamples", "PlainWindows", "PseudoWindows", "WindowSamples", "choose_window", "pseudo_windows"]
+
 CELLS: Final = 7
 """Height and width of a seam map: the network's last feature map."""
-ELAPSED_S: Final = (0.04, 0.5)
-"""Mean seconds between two faces of a window, drawn between these: 25 faces a second down to 2."""
 VIDEO_CODECS: Final = ("h264", "vp8")
 
 
@@ -112,34 +113,6 @@ def _spread(rng: np.random.Generator, length: int, count: int) -> list[int]:
     return [min(length - 1, start + i * gap) for i in range(count)]
 
 
-def choose_window(rng: np.random.Generator, at_s: npt.NDArray[np.float64]) -> tuple[list[int], npt.NDArray[np.float32]]:
-    """16 rising indices of a track of at least 16 faces, and the seconds since the face before (16,), 0 first.
-
-    The spacing is drawn anew for each window, at times irregular: the live face rate changes under load.
-    """
-    span = float(at_s[-1] - at_s[0])
-    low, high = np.log(ELAPSED_S)
-    spacing = min(float(np.exp(rng.uniform(low, high))), span / NUM_FRAMES)
-    irregular = rng.uniform(0.1, 0.6) if rng.random() < 0.3 else 0.05
-    for _ in range(4):
-        start = int(rng.integers(max(1, int(np.searchsorted(at_s, at_s[-1] - spacing * NUM_FRAMES)))))
-        indices = [start]
-        while len(indices) < NUM_FRAMES:
-            wanted = at_s[indices[-1]] + spacing * rng.uniform(1 - irregular, 1 + irregular)
-            following = max(indices[-1] + 1, int(np.searchsorted(at_s, wanted - 0.005)))
-            if following >= len(at_s):
-                break
-            indices.append(following)
-        if len(indices) == NUM_FRAMES:
-            break
-        spacing *= 0.5
-    else:
-        start = int(rng.integers(len(at_s) - NUM_FRAMES + 1))
-        indices = list(range(start, start + NUM_FRAMES))
-    elapsed = np.diff(at_s[indices], prepend=at_s[indices[0]])
-    return indices, np.asarray(elapsed, np.float32)
-
-
 def _window_of(rng: np.random.Generator, track: Track) -> tuple[list[int], npt.NDArray[np.float32]]:
     if len(track.jpegs) >= NUM_FRAMES:
         return choose_window(rng, track.at_s)
@@ -170,8 +143,8 @@ class WindowSamples:
         draw = int(rng.integers(2**31))
         if rng.random() < self.mixture.real_fakes and (picked := self.material.pick_fake(rng, clips=True)):
             fake, real = picked
-            side = min(real.side, fake.side)  # as above
-            return _join(_plain_window(draw, real, 0, -1, side=side), _plain_window(draw, fake, 1, -1, side=side))
+            if (both := _both_windows(draw, real, fake)) is not None:
+                return both
         real = self.material.pick_real(rng, self.mixture.window_stills)
         still = len(real.jpegs) < NUM_FRAMES
         family = pick_family(rng, self.mixture.families, still=still, painted=bool(self.painters))
@@ -222,23 +195,24 @@ def pseudo_windows(
     return Windows(pixels, np.stack([elapsed, elapsed]), _labels(1, [shown]), np.array([origin, origin]))
 
 
-def _plain_window(
-    draw: int, track: Track, fake: int, origin: int, how: Draw = draw_delivery, side: int | None = None
-) -> Windows:
+def _both_windows(draw: int, real: Track, fake: Track) -> Windows | None:
+    """A window of each, at the same times and through one delivery at the smaller size; None where no times suit."""
+    rng = np.random.default_rng(draw)
+    chosen = choose_alike(rng, real.at_s, fake.at_s)
+    if chosen is None:
+        return None
+    reals, fakes, elapsed = chosen
+    delivery = draw_delivery(rng, min(real.side, fake.side), NUM_FRAMES)
+    pixels = [deliver(real.frames(reals), delivery), deliver(fake.frames(fakes), delivery)]
+    return Windows(np.array(pixels), np.stack([elapsed, elapsed]), _labels(1, [True]), np.array([-1, -1]))
+
+
+def _plain_window(draw: int, track: Track, fake: int, origin: int, how: Draw) -> Windows:
     rng = np.random.default_rng(draw)
     indices, elapsed = _window_of(rng, track)
-    delivery = how(np.random.default_rng(draw), track.side if side is None else side, NUM_FRAMES)
+    delivery = how(np.random.default_rng(draw), track.side, NUM_FRAMES)
     pixels = np.stack(deliver(_frames_of(track, indices), delivery))[None]
     return Windows(pixels, elapsed[None], np.array([fake], np.float32), np.array([origin]))
-
-
-def _join(first: Windows, second: Windows) -> Windows:
-    return Windows(
-        np.concatenate([first.pixels, second.pixels]),
-        np.concatenate([first.elapsed_s, second.elapsed_s]),
-        np.concatenate([first.fake, second.fake]),
-        np.concatenate([first.origin, second.origin]),
-    )
 
 
 @dataclass(frozen=True, slots=True)

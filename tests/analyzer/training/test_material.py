@@ -42,6 +42,16 @@ def test_without_fakes_none_is_picked_and_without_reals_nothing_can_be_trained(f
         Material([one for one in found if one[0].fake])
 
 
+def test_a_moving_fake_is_never_set_against_a_picture_in_windows(found: Found) -> None:
+    def still(track: Track) -> Track:
+        return replace(track, jpegs=track.jpegs[:1], landmarks=track.landmarks[:1], at_s=track.at_s[:1])
+
+    material = Material([(row, track if row.fake else still(track)) for row, track in found])
+    assert material.fake_clips
+    assert material.pick_fake(np.random.default_rng(0), clips=True) is None
+    assert material.pick_fake(np.random.default_rng(0), clips=False) is not None
+
+
 def test_a_donor_is_somebody_else_and_has_a_frame_for_each_frame(found: Found) -> None:
     reals = [one for one in found if not one[0].fake]
     row, track = reals[0]

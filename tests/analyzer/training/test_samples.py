@@ -17,12 +17,10 @@ from analyzer.training.manifest import Row
 from analyzer.training.material import Material
 from analyzer.training.mixture import Mixture
 from analyzer.training.samples import (
-    ELAPSED_S,
     ImageSamples,
     PlainWindows,
     PseudoWindows,
     WindowSamples,
-    choose_window,
     gently,
     pseudo_windows,
 )
@@ -130,6 +128,29 @@ def test_windows_come_in_pairs_with_rising_times(found: Found) -> None:
         assert (windows.elapsed_s[:, 1:] > 0).all()
 
 
+def at_other_times(found: Found, factor: float) -> Found:
+    """The fakes are clips of fewer pictures a second."""
+    return [(row, replace(track, at_s=track.at_s * factor) if row.fake else track) for row, track in found]
+
+
+def test_a_real_fake_and_its_real_have_one_clock(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samples, "pseudo_windows", None)  # not called
+    drawn = WindowSamples(Material(at_other_times(found, 1.2)), Mixture(real_fakes=1.0), seed=1, count=4)
+    for index in range(3):
+        windows = drawn[index]
+        assert list(windows.fake) == [0, 1]
+        np.testing.assert_array_equal(windows.elapsed_s[0], windows.elapsed_s[1])
+        assert (windows.pixels[0] != windows.pixels[1]).any()
+
+
+def test_a_fake_whose_times_suit_no_real_gives_way_to_a_pseudo_fake(found: Found) -> None:
+    drawn = WindowSamples(Material(at_other_times(found, 20)), Mixture(real_fakes=1.0, families={"F1": 1.0}), 1, 1)
+    pseudo = WindowSamples(Material(found), Mixture(real_fakes=0.0, families={"F1": 1.0}), 1, 1)
+    assert list(drawn[0].fake) == list(pseudo[0].fake) == [0, 1]
+    np.testing.assert_array_equal(drawn[0].elapsed_s[0], drawn[0].elapsed_s[1])
+    assert drawn[0].elapsed_s.max() < 0.5
+
+
 def test_pictures_alone_are_enough_to_make_windows_of(found: Found) -> None:
     stills = [
         (row, replace(track, jpegs=track.jpegs[:1], landmarks=track.landmarks[:1], at_s=track.at_s[:1]))
@@ -163,25 +184,6 @@ def test_a_family_that_is_left_out_is_never_drawn() -> None:
         Mixture().without(["F99"])
     with pytest.raises(ConfigError, match="not all of them can be left out"):
         Mixture().without(STILL_FAMILIES)
-
-
-@pytest.mark.parametrize(
-    "at_s",
-    [np.arange(60) / 25, np.arange(16) / 25, np.cumsum([0.04] * 24 + [0.16] * 36), np.arange(30) / 2.0],
-    ids=["steady", "just 16", "dense then sparse", "2 per second"],
-)
-def test_chosen_windows_hold_16_rising_faces_of_the_track(at_s: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
-    spacings = []
-    for seed in range(40):
-        indices, elapsed = choose_window(np.random.default_rng(seed), at_s)
-        assert len(indices) == len(set(indices)) == 16
-        assert indices == sorted(indices)
-        assert indices[0] >= 0
-        assert indices[-1] < len(at_s)
-        np.testing.assert_allclose(elapsed[1:], np.diff(at_s[indices]), rtol=1e-5)
-        spacings.append(float(elapsed[1:].mean()))
-    assert min(spacings) >= 0.03
-    assert max(spacings) <= ELAPSED_S[1] * 1.5
 
 
 def test_measuring_windows_name_their_track(found: Found) -> None:
