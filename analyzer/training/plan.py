@@ -63,7 +63,7 @@ class Clip:
 
 
 def draw_plan(rng: np.random.Generator, family: str, clip: Clip, transform_target: bool | None = None) -> Plan:
-    """Draw what is done to a clip. `transform_target` None: by chance, where the family allows it."""
+    """Draw what is done to a clip. `transform_target` None: by chance; never in F2 and F3, which have no look."""
     count, part = clip.count, None
     if family == "F7":
         family, part = str(rng.choice(WHOLE)), _draw_part(rng, count)
@@ -89,7 +89,7 @@ def draw_plan(rng: np.random.Generator, family: str, clip: Clip, transform_targe
     return Plan(
         family=family,
         look=draw_look(rng, clip.grey, clip.light),
-        transform_target=transform_target and blended and not pasted,
+        transform_target=transform_target and blended,
         mask=draw_mask(rng, _draw_shape(rng, family, clip)),
         ratio=ratio if part is None else ratio * part,
         offset=offset,

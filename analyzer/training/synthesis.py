@@ -14,8 +14,9 @@ A painter (`analyzer.training.painter`), where there is one, paints the face in 
 
     painted  all of it as a small autoencoder remembers it             talking heads, generated video
 
-Against shortcuts: the real partner is the transformed target (with p = .5 target rather than source is transformed),
-grey pictures are changed in luma only, and all that delivery does to a clip happens after blending, to both alike.
+Against shortcuts: the real partner is the transformed target (in F1, F4, F5 and F6, also as a part of F7, the look of
+the target rather than of the pasted face is changed with p = .5; F2 and F3 change no look), grey pictures are changed
+in luma only, and all that delivery does to a clip happens after blending, to both alike.
 """
 
 from __future__ import annotations
@@ -101,10 +102,10 @@ def make_pair(
 
     `frames`: RGB, all of one size; `landmarks`: YuNet's five points of the one face in each, in pixels of the frame.
     With `transform_target` (None: as the seed says) the look of the target, and so of the real partner, is changed
-    instead of the pasted face's. With a `donor` its face is pasted, turned to fit and matched in colour (not in
-    F2, F3 and F6, which change a face in place, nor if just one of the two is grey). A `painter` paints the face in
-    F5 and F6, and is needed for `PAINTED`, whose partners are smaller than the clip. Raises `ConfigError` for an
-    unknown family or unequal lengths.
+    instead of the pasted face's, though never in F2 and F3; what is painted in F5 and F6 is the pasted face either way.
+    With a `donor` its face is pasted, turned to fit and matched in colour (not in F2, F3 and F6, which change a face in
+    place, nor if just one of the two is grey). A `painter` paints the face in F5 and F6, and is needed for `PAINTED`,
+    whose partners are smaller than the clip. Raises `ConfigError` for an unknown family or unequal lengths.
     """
     if family not in (*FAMILIES, PAINTED):
         raise ConfigError(f"unknown pseudo-fake family {family!r}: expected one of {', '.join((*FAMILIES, PAINTED))}")

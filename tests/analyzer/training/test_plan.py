@@ -31,10 +31,16 @@ def test_a_partial_fake_leaves_a_part_of_the_window_alone_and_changes_at_least_f
     assert {4, 8, 12} <= lengths
 
 
-def test_only_what_is_blended_may_have_its_target_changed() -> None:
-    for family in ("F2", "F3", "F5", "F6"):
-        for seed in range(20):
-            assert not draw_plan(np.random.default_rng(seed), family, Clip(4)).transform_target
+@pytest.mark.parametrize("family", ["F1", "F4", "F5", "F6"])
+def test_the_target_is_changed_instead_of_the_pasted_face_in_half_of_the_draws(family: str) -> None:
+    changed = sum(draw_plan(np.random.default_rng(seed), family, Clip(4)).transform_target for seed in range(100))
+    assert 30 < changed < 70
+
+
+@pytest.mark.parametrize("family", ["F2", "F3"])
+def test_where_no_look_is_changed_neither_is_that_of_the_target(family: str) -> None:
+    for seed in range(20):
+        assert not draw_plan(np.random.default_rng(seed), family, Clip(4), transform_target=True).transform_target
 
 
 def test_neighbouring_rows_correlate_as_asked() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,28 @@ def test_the_real_partner_is_the_transformed_target(face: Pixels, landmarks: Lan
     assert (changed.real[0] != face).any()
     untouched = make_pair([face], [landmarks], 3, "F1", transform_target=False)
     np.testing.assert_array_equal(untouched.real[0], face)
+
+
+@pytest.mark.parametrize("family", ["F5", "F6"])
+def test_what_is_painted_is_the_pasted_face_also_where_the_target_is_transformed(
+    family: str, face: Pixels, landmarks: Landmarks
+) -> None:
+    seen: list[Pixels] = []
+
+    def inverted(pictures: Sequence[Pixels]) -> list[Pixels]:
+        seen.extend(pictures)
+        return [255 - picture for picture in pictures]
+
+    changed, plain = (
+        make_pair([face], [landmarks], 4, family, transform_target=target, painter=inverted) for target in (True, False)
+    )
+    assert (changed.real[0] != face).any()
+    np.testing.assert_array_equal(plain.real[0], face)
+    np.testing.assert_array_equal(seen[0], seen[1])  # the face as it was, whatever became of the target
+    np.testing.assert_array_equal(changed.masks, plain.masks)
+    inside, outside = changed.masks[0] > 0.7, changed.masks[0] == 0
+    assert np.abs(changed.fake[0].astype(int) - changed.real[0])[inside].mean() > 20
+    np.testing.assert_array_equal(changed.real[0][outside], changed.fake[0][outside])
 
 
 def test_target_and_source_are_transformed_about_equally_often(face: Pixels, landmarks: Landmarks) -> None:
