@@ -77,7 +77,7 @@ class FacePipeline:
         `DetectorError` when OpenCV fails. The next frame may be processed after any of them, and then also names the
         faces that ended meanwhile.
         """
-        rgb = self._to_rgb(frame)
+        rgb = upright_rgb(frame.video_frame, self._reformatter)
         height, width = rgb.shape[:2]
         shape = (frame.generation, width, height)
         if self._scene.update(rgb) or self._shape != shape:
@@ -108,23 +108,6 @@ class FacePipeline:
         gone, self._gone = self._gone, []
         return tuple(FaceEnded(FaceKey(self._stream_id, face_id)) for face_id in gone)
 
-    def _to_rgb(self, frame: Frame) -> Pixels:
-        """Convert to (height, width, 3) RGB, turned upright as the container says (phones film sideways)."""
-        video_frame = frame.video_frame
-        width, height = video_frame.width, video_frame.height
-        if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-            raise TooLargeError(
-                f"a frame of {width} x {height} pixels is too large: at most {MAX_PIXELS} pixels (8K) and {MAX_SIDE} "
-                "on a side are taken; lower its resolution"
-            )
-        try:
-            rgb = self._reformatter.reformat(video_frame, format="rgb24", threads=1).to_ndarray()
-        except (av.FFmpegError, ValueError) as error:
-            kind = video_frame.format.name if video_frame.format else "unknown"
-            raise MediaError(f"a frame of {width} x {height} pixels, format {kind}, cannot be read: {error}") from error
-        quarters = round(video_frame.rotation / 90) % 4  # counter-clockwise, as NumPy turns
-        return np.asarray(rgb if quarters == 0 else np.ascontiguousarray(np.rot90(rgb, quarters)), np.uint8)
-
     def _crop(self, frame: Frame, rgb: Pixels, face: TrackedFace) -> FaceCrop:
         height, width = rgb.shape[:2]
         pixels = crop_face(rgb, face.smoothed, self._config.crop_scale)
@@ -139,6 +122,27 @@ class FacePipeline:
             quality=quality,
             pixels=pixels if quality.fit else None,
         )
+
+
+def upright_rgb(video_frame: av.VideoFrame, reformatter: VideoReformatter) -> Pixels:
+    """Convert to (height, width, 3) RGB, turned upright as the container says (phones film sideways).
+
+    `reformatter`: of the stream that the frame is of. Raises `MediaError` for a frame that cannot be converted,
+    `TooLargeError` for one beyond 8K.
+    """
+    width, height = video_frame.width, video_frame.height
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise TooLargeError(
+            f"a frame of {width} x {height} pixels is too large: at most {MAX_PIXELS} pixels (8K) and {MAX_SIDE} "
+            "on a side are taken; lower its resolution"
+        )
+    try:
+        rgb = reformatter.reformat(video_frame, format="rgb24", threads=1).to_ndarray()
+    except (av.FFmpegError, ValueError) as error:
+        kind = video_frame.format.name if video_frame.format else "unknown"
+        raise MediaError(f"a frame of {width} x {height} pixels, format {kind}, cannot be read: {error}") from error
+    quarters = round(video_frame.rotation / 90) % 4  # counter-clockwise, as NumPy turns
+    return np.asarray(rgb if quarters == 0 else np.ascontiguousarray(np.rot90(rgb, quarters)), np.uint8)
 
 
 def encode_jpeg(rgb: Pixels) -> bytes:
