@@ -7,22 +7,27 @@ moved as a tracker moves it. Nothing is ever scaled up here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import av
 import cv2
 import numpy as np
 import numpy.typing as npt
+from av.video.reformatter import VideoReformatter
 
 from analyzer.config import NUM_FRAMES, AnalyzerConfig
-from analyzer.datatypes import Box, Detection, Pixels
+from analyzer.datatypes import Box, Detection, Pixels, TrackedFace
 from analyzer.errors import MediaError, NoFacesError, NotAVideoError
 from analyzer.faces.detector import FaceDetector
 from analyzer.faces.tracker import Tracker
+from analyzer.pipeline import upright_rgb
+from analyzer.scene import SceneCut
 from analyzer.training.geometry import Landmarks
 from analyzer.training.manifest import Row
+from analyzer.video_file import VideoFile, VideoLimits
 
 LOOSE: Final = 1.4
 """Side of what is kept over the side of the serving crop."""
@@ -36,6 +41,12 @@ SPARSE_S: Final = 0.16
 """... then one every so often, in seconds (the live rate is 6 per second), ..."""
 MAX_FRAMES: Final = 60
 """... until there are so many."""
+SEARCH_S: Final = 0.25
+"""While there is no face to keep, one picture every so often is looked at: a recorded screen shows none for hours."""
+PATIENCE: Final = 10_000
+"""So many pictures without a longer track, and the rest of the file is not read: six minutes at 25 to 30 a second."""
+ANY_LENGTH: Final = VideoLimits(max_seconds=math.inf, max_frames=sys.maxsize)
+"""A film may be given: `PATIENCE` ends it."""
 JPEG_QUALITY: Final = 92
 
 
@@ -93,47 +104,109 @@ def cut_loose(rgb: Pixels, detection: Detection, smoothed: Box, scale: float, at
     return _Kept(at_s, np.asarray(square, np.uint8), landmarks, length)
 
 
-def read_pictures(row: Row) -> Iterator[tuple[float, Pixels]]:
-    """The pictures of a file with their time in seconds: one for a still, every frame for a video. `NotAVideoError`."""
-    if row.is_picture:
-        picture = cv2.imread(str(row.path), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise NotAVideoError(f"{row.file}: expected a picture, cannot decode it")
-        yield 0.0, np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
-        return
-    try:
-        with av.open(str(row.path)) as container:
-            if not container.streams.video:
-                raise NotAVideoError(f"{row.file}: no video stream")
-            stream = container.streams.video[0]
-            rate = float(stream.average_rate or 25)
-            for index, frame in enumerate(container.decode(stream)):
-                at_s = frame.time if frame.time is not None else index / rate
-                yield at_s, np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-    except (av.FFmpegError, OSError) as error:
-        raise NotAVideoError(f"{row.file}: cannot be read as a video: {error}") from error
+class _Follower:
+    """The faces of one file, and the longest track of them.
+
+    As live, no track goes on over a cut, another size of the picture, a jump of the tracker or a gap: what comes after
+    may be somebody else. Of what has ended only the longest is held: 60 squares take 18 MB.
+    """
+
+    def __init__(self, detector: FaceDetector, config: AnalyzerConfig) -> None:
+        self._detector = detector
+        self._config = config
+        self._tracker = Tracker(max_gap_s=config.max_gap_s, max_faces=config.max_faces)
+        self._scene = SceneCut()
+        self._shape: tuple[int, ...] | None = None
+        self._looked_s = -math.inf
+        self._growing: dict[int, list[_Kept]] = {}
+        self.longest: list[_Kept] = []
+
+    def wants(self, at_s: float) -> bool:
+        """Whether the picture at this time is of use: all where a track begins, few while there is none."""
+        leading = max(self._growing.values(), key=len, default=[])
+        since_s = at_s - leading[-1].at_s if leading else math.inf
+        if since_s > self._config.max_gap_s:
+            return at_s - self._looked_s >= SEARCH_S
+        return len(leading) < DENSE or since_s >= SPARSE_S / 2  # between the two the tracker can do without
+
+    def look(self, at_s: float, rgb: Pixels) -> None:
+        """Find the faces of one picture, and keep what there is to keep."""
+        if self._scene.update(rgb) or rgb.shape != self._shape:
+            self._tracker.reset()
+            self._growing.clear()
+        self._shape, self._looked_s = rgb.shape, at_s
+        tracked = self._tracker.update(self._detector.detect(rgb), at_s, (rgb.shape[1], rgb.shape[0]))
+        for face_id in self._tracker.ended():
+            self._growing.pop(face_id, None)
+        for face in tracked:
+            self._take(at_s, rgb, face)
+
+    def _take(self, at_s: float, rgb: Pixels, face: TrackedFace) -> None:
+        faces = self._growing.get(face.face_id, [])
+        if face.jumped or (faces and at_s - faces[-1].at_s > self._config.max_gap_s):
+            faces = []
+        self._growing[face.face_id] = faces
+        wait = SPARSE_S if len(faces) >= DENSE else 0.001
+        large = face.detection.box.longer_side >= MIN_FACE_PX
+        if large and not face.jumped and (not faces or at_s - faces[-1].at_s >= wait):
+            faces.append(cut_loose(rgb, face.detection, face.smoothed, self._config.crop_scale * LOOSE, at_s))
+            self.longest = max(self.longest, faces, key=len)
 
 
 def cut_track(row: Row, detector: FaceDetector, config: AnalyzerConfig | None = None) -> Track:
-    """Follow the faces of a file and keep the longest track. `NotAVideoError`, `NoFacesError`."""
-    config = config or AnalyzerConfig()
-    tracker = Tracker(max_gap_s=config.max_gap_s, max_faces=config.max_faces)
-    kept: dict[int, list[_Kept]] = {}
-    longest: list[_Kept] = []
-    for at_s, rgb in read_pictures(row):
-        if len(longest) >= MAX_FRAMES:
-            break
-        if len(longest) >= DENSE and at_s - longest[-1].at_s < SPARSE_S / 2:
-            continue  # well before the next one wanted: the tracker can do without
-        for face in tracker.update(detector.detect(rgb), at_s, (rgb.shape[1], rgb.shape[0])):
-            faces = kept.setdefault(face.face_id, [])
-            wait = SPARSE_S if len(faces) >= DENSE else 0.001
-            if face.detection.box.longer_side >= MIN_FACE_PX and (not faces or at_s - faces[-1].at_s >= wait):
-                faces.append(cut_loose(rgb, face.detection, face.smoothed, config.crop_scale * LOOSE, at_s))
-                longest = max(longest, faces, key=len)
+    """Follow the faces of a file and keep the longest track.
+
+    A video is read until a track has `MAX_FRAMES` faces, or `PATIENCE` pictures came without a longer one. Raises
+    `MediaError` for a file that is not there, cannot be read (`NotAVideoError`) or has a name that is not text,
+    `TooLargeError` for frames beyond 8K, `NoFacesError`.
+    """
+    _check_name(row)
+    follower = _Follower(detector, config or AnalyzerConfig())
+    if row.is_picture:
+        follower.look(0.0, _read_picture(row))
+    else:
+        _follow_video(row, follower)
+    longest = follower.longest
     if not longest or (len(longest) < NUM_FRAMES and not row.is_picture):
         raise NoFacesError(f"{row.file}: the longest track has {len(longest)} faces of {MIN_FACE_PX} px or more")
     return _pack(longest)
+
+
+def _check_name(row: Row) -> None:
+    try:
+        row.file.encode()
+    except UnicodeEncodeError as error:
+        # Hashes, cards and reports are made of names.
+        name = row.file.encode("utf-8", "backslashreplace").decode()
+        raise MediaError(f"{name}: its name is not UTF-8; rename it") from error
+
+
+def _read_picture(row: Row) -> Pixels:
+    """RGB, turned upright as its EXIF data says."""
+    try:
+        if not row.path.is_file():  # a FIFO would be waited for
+            raise MediaError(f"{row.file}: there is no such file")
+        picture = cv2.imdecode(np.frombuffer(row.path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, ValueError) as error:
+        raise MediaError(f"{row.file}: cannot be opened: {error}") from error
+    except cv2.error as error:  # nothing in it, or larger than OpenCV takes
+        raise NotAVideoError(f"{row.file}: expected a picture, cannot decode it: {error.err}") from error
+    if picture is None:
+        raise NotAVideoError(f"{row.file}: expected a picture, cannot decode it")
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _follow_video(row: Row, follower: _Follower) -> None:
+    reformatter = VideoReformatter()
+    kept = grown_at = 0
+    with VideoFile(row.path, ANY_LENGTH) as video:
+        for frame in video.frames():
+            if follower.wants(frame.at_s):
+                follower.look(frame.at_s, upright_rgb(frame.video_frame, reformatter))
+            if len(follower.longest) > kept:
+                kept, grown_at = len(follower.longest), frame.index
+            if kept >= MAX_FRAMES or frame.index - grown_at >= PATIENCE:
+                return
 
 
 def _pack(faces: Sequence[_Kept]) -> Track:

@@ -28,6 +28,8 @@ from analyzer.training.manifest import Failure, Row
 
 __all__ = ["LOOSE", "MAX_SIDE", "Track", "TrackCache", "cut_loose", "cut_track", "load_track", "save_track"]
 
+CUT_AS: Final = 2
+"""Count up when files are cut otherwise: what is kept of them is then cut anew."""
 LOCAL_HEADER: Final = struct.Struct("<26xHH")
 """Of a zip entry: its end says how long the name and the extra field are that follow it."""
 
@@ -92,6 +94,7 @@ class TrackCache:
     """A folder with one file per manifest row; built once, taken up again where it was stopped.
 
     A row is known by its `file`: delete the folder when files change, and give each set of files a folder of its own.
+    What was cut in another way (`CUT_AS`) is left where it is, and not used.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -99,12 +102,14 @@ class TrackCache:
         folder.mkdir(parents=True, exist_ok=True)
 
     def path_of(self, row: Row) -> Path:
-        return self.folder / f"{hashlib.sha256(row.file.encode()).hexdigest()[:20]}.track"
+        # a name that is not UTF-8 has a path too, so that its failure can be remembered
+        name = hashlib.sha256(row.file.encode("utf-8", "surrogatepass")).hexdigest()[:20]
+        return self.folder / f"{name}-{CUT_AS}.track"
 
     def build(
         self, rows: Sequence[Row], *, detector: FaceDetector | None = None, workers: int = 0, quiet: bool = False
     ) -> list[Failure]:
-        """Cut out what is missing; returns the rows without a usable face and why.
+        """Cut out what is missing; returns the rows without a usable face and why, in words that can be printed.
 
         With `workers` in so many processes, otherwise in this one, with `detector` if given. Such rows are remembered:
         they are not tried again until their file changes. Ctrl-C leaves what is done.
@@ -117,7 +122,7 @@ class TrackCache:
             if reason is not None:
                 self._remember(row, reason)
         found = {row.file: reasons[row.file] for row in rows}
-        return [Failure(file, reason) for file, reason in found.items() if reason is not None]
+        return [Failure(_printable(file), _printable(reason)) for file, reason in found.items() if reason is not None]
 
     def load(self, rows: Sequence[Row]) -> list[tuple[Row, Track]]:
         """The tracks of those rows that have one."""
@@ -166,6 +171,11 @@ class TrackCache:
             return str(memo["reason"]) if memo["state"] == _state(row.path) else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+
+def _printable(text: str) -> str:
+    """With what is no text (a file's name need not be UTF-8) spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _state(path: Path) -> list[int] | None:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import os
+import struct
+import zlib
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from analyzer.training import dataset
 from analyzer.training.dataset import LOOSE, MAX_SIDE, TrackCache, cut_loose, cut_track, load_track, save_track
 from analyzer.training.manifest import Row, read_manifest
 from tests.analyzer.conftest import moving, write_clip
+from tests.fakes import ScriptedDetector
 
 
 def row(path: Path) -> Row:
@@ -96,7 +100,7 @@ def test_rows_that_cannot_be_used_are_named_and_the_others_built(tmp_path: Path,
     cache = TrackCache(tmp_path)
     failures = cache.build(read_manifest(manifest, "other"), quiet=True)
     assert [failure.file for failure in failures] == ["broken.mp4", "missing.mp4", "empty.mp4"]
-    assert "cannot be read as a video" in failures[0].reason
+    assert "not a video that we can read" in failures[0].reason
     assert cache.load(read_manifest(manifest, "other")) == []
 
 
@@ -140,6 +144,61 @@ def test_faces_are_cut_out_in_processes_alike_and_bad_files_named(
     for item in rows[3:]:
         here, there = load_track(cache.path_of(item)), load_track(built.path_of(item))
         assert list(here.jpegs) == list(there.jpegs)
+
+
+def picture_header(side: int) -> bytes:
+    """A PNG of `side` x `side` that holds next to nothing."""
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"")),
+        (b"IEND", b""),
+    ]
+    parts = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def test_odd_files_are_named_and_end_no_run(tmp_path: Path) -> None:
+    (tmp_path / "huge.png").write_bytes(picture_header(40_000))
+    (tmp_path / "nothing.jpg").touch()
+    (tmp_path / "folder.png").mkdir()
+    names = [
+        "huge.png",
+        "nothing.jpg",
+        "folder.png",
+        "gone.jpg",
+        os.fsdecode(b"M\xfcller.jpg"),
+        os.fsdecode(b"\xfc.mp4"),
+    ]
+    cache = TrackCache(tmp_path / "faces")
+    failures = cache.build([row(tmp_path / name) for name in names], detector=Untouched(), quiet=True)
+    assert [failure.file for failure in failures] == [*names[:4], "M\\udcfcller.jpg", "\\udcfc.mp4"]
+    reasons = "\n".join(failure.reason for failure in failures)
+    assert "huge.png: expected a picture, cannot decode it" in reasons
+    assert "M\\udcfcller.jpg: its name is not UTF-8; rename it" in reasons
+    assert reasons.encode()
+
+
+@pytest.mark.parametrize("suffix", ["avi", "mkv", "mp4"])
+def test_a_title_that_is_not_text_ends_no_run(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"title.{suffix}"
+    with av.open(str(path), "w", metadata_encoding="latin-1") as container:
+        container.metadata["title"] = "M\xfcller"
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 32
+        container.mux(stream.encode(av.VideoFrame(32, 32, "yuv420p")))
+        container.mux(stream.encode())
+    assert b"M\xfcller" in path.read_bytes()
+    failures = TrackCache(tmp_path / "faces").build([row(path)], detector=ScriptedDetector([]), quiet=True)
+    assert [failure.file for failure in failures] == [path.name]
+
+
+def test_what_was_cut_in_another_way_is_cut_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    item, cache = row(tmp_path / "text.jpg"), TrackCache(tmp_path)
+    before = cache.path_of(item)
+    monkeypatch.setattr(dataset, "CUT_AS", dataset.CUT_AS + 1)
+    assert cache.path_of(item) != before
 
 
 def test_a_file_that_ends_its_process_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
