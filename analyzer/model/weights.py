@@ -77,6 +77,13 @@ def load_weights(path: Path) -> tuple[StateDict, WeightsCard]:
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}, card
 
 
+@torch.no_grad()
+def round_as_saved(net: DeepfakeNet) -> None:
+    """Round parameters as `save_weights` will: what is measured before is then true of the file."""
+    for parameter in net.parameters():
+        parameter.copy_(parameter.half())
+
+
 def save_weights(net: DeepfakeNet, card: WeightsCard, path: Path) -> WeightsCard:
     """Write a network as fp16 safetensors with its card; the card as written.
 

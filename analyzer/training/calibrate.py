@@ -67,6 +67,8 @@ class Calibrated:
     values: CalibrationValues
     windows: Flagged
     clips: Flagged
+    pictures: int = 0
+    """So many of the clips are pictures, for there were too few clips."""
 
 
 def group_weights(groups: Indices, clips: Indices | None = None) -> Values:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +12,7 @@ import torch
 from torch import Tensor
 
 from analyzer.errors import WeightsError
+from analyzer.training.material import Found
 
 CHECKPOINT: Final = "checkpoint.pt"
 
@@ -22,25 +25,54 @@ class Checkpoint:
     """`analyzer.training.loop.Place` as a dictionary."""
     options: str
     """Fingerprint of what the run was told."""
+    material: str
+    """Digest of what it learns from: `digest_of_parts`."""
+    seen: list[str]
+    """Parts that something was learned from."""
+    commands: list[str]
+    """Command lines that took part in it."""
     net: dict[str, Tensor]
     average: dict[str, Tensor]
     optimizer: dict[str, Any] | None
     """None between two stages."""
 
 
+def digest_of_parts(parts: Mapping[str, Sequence[Found]]) -> str:
+    """SHA-256 of which files are in which part and group: a run taken up again must have held out the same."""
+    lines = sorted(
+        repr((name, row.group, row.file, row.fake, row.method)) for name, part in parts.items() for row, _ in part
+    )
+    return hashlib.sha256("\n".join(lines).encode(errors="backslashreplace")).hexdigest()
+
+
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Whole or not at all."""
+    """Whole or not at all. Raises `OSError`."""
+    save_whole(path, {name: getattr(checkpoint, name) for name in Checkpoint.__slots__})
+
+
+def save_whole(path: Path, values: object) -> None:
+    """`torch.save`, whole or not at all. Raises `OSError`, also where torch says it in words of its own."""
     part = path.with_suffix(".part")
-    torch.save({name: getattr(checkpoint, name) for name in Checkpoint.__slots__}, part)
-    part.replace(path)
-
-
-def load_checkpoint(path: Path, device: torch.device, options: str) -> Checkpoint:
-    """Read a checkpoint. `WeightsError` when it is damaged or was made with other options."""
     try:
-        saved = Checkpoint(**torch.load(path, map_location=device, weights_only=True))
+        torch.save(values, part)
+        part.replace(path)
+    except RuntimeError as error:  # its zip writer's word for a full disk
+        raise OSError(None, str(error).partition("\n")[0], str(path)) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path, options: str, material: str) -> Checkpoint:
+    """Read a checkpoint. `WeightsError` when it is damaged or was made with other options or of other files."""
+    try:
+        saved = Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # torch raises what pickle, zip and its own reader raise
         raise WeightsError(f"{path}: cannot read the checkpoint ({error}); delete it to start anew") from error
     if saved.options != options:
         raise WeightsError(f"{path}: made with other options; delete it, or give another output folder")
+    if saved.material != material:
+        raise WeightsError(
+            f"{path}: made of other files, or of files shared out otherwise. Give another output folder, with the "
+            "weights of this run as --start to go on from them, or --no-resume to begin anew"
+        )
     return saved

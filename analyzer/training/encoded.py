@@ -19,9 +19,7 @@ ENCODED: Final = "windows.safetensors"
 
 
 @torch.no_grad()
-def encode(
-    net: DeepfakeNet, pixels: Tensor, device: torch.device, precision: str = "bfloat16"
-) -> tuple[Tensor, Tensor]:
+def encode(net: DeepfakeNet, pixels: Tensor, device: torch.device, precision: str) -> tuple[Tensor, Tensor]:
     """Windows of crops (n, 16, 224, 224, 3) -> features (n, 16, 128, 7, 7) in fp16 and frame logits (n, 16)."""
     # a CPU is several times faster on a few faces that stay in its cache
     chunks = torch.split(pixels.flatten(0, 1), 8 if device.type == "cpu" else 4096)
@@ -52,14 +50,18 @@ class Encoded(NamedTuple):
 
 
 def encode_all(
-    net: DeepfakeNet, batches: Iterator[Sequence[Tensor]], device: torch.device, enough: Callable[[int], bool]
+    net: DeepfakeNet,
+    batches: Iterator[Sequence[Tensor]],
+    device: torch.device,
+    precision: str,
+    enough: Callable[[int], bool],
 ) -> Encoded:
     """Encode batches of windows until there are no more or `enough(windows so far)`."""
     net.eval()
     columns: list[list[Tensor]] = [[], [], [], [], []]
     count = 0
     for pixels, elapsed, fake, origin in batches:
-        features, logits = encode(net, pixels, device)
+        features, logits = encode(net, pixels, device, precision)
         for column, part in zip(columns, (features, logits, elapsed, fake, origin), strict=True):
             column.append(part.to(device))
         count += len(pixels)
@@ -78,10 +80,15 @@ def digest_of(net: DeepfakeNet) -> str:
 
 
 def save_encoded(path: Path, encoded: Encoded, made_by: str) -> None:
-    """Write windows and what made them; whole or not at all."""
+    """Write windows and what made them; whole or not at all. Raises `OSError`."""
     part = path.with_suffix(".part")
-    save_file({name: value.contiguous() for name, value in encoded._asdict().items()}, part, {"made_by": made_by})
-    part.replace(path)
+    try:
+        save_file({name: value.contiguous() for name, value in encoded._asdict().items()}, part, {"made_by": made_by})
+        part.replace(path)
+    except SafetensorError as error:  # its word for a full disk
+        raise OSError(None, str(error), str(path)) from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def load_encoded(path: Path, made_by: str, device: torch.device) -> Encoded | None:

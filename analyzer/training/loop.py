@@ -91,11 +91,11 @@ def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
         group["lr"] = group["base"] * factor
 
 
-def stage_bar(text: str, *, quiet: bool) -> Progress:
-    """A progress bar whose only task goes from 0 to 1."""
+def stage_bar(text: str, *, quiet: bool, endless: bool = False) -> Progress:
+    """A progress bar whose only task goes from 0 to 1; `endless`: it only shows that something is done."""
     columns = (TextColumn(text), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
     bar = Progress(*columns, disable=quiet)
-    bar.add_task(text, total=1.0)
+    bar.add_task(text, total=None if endless else 1.0)
     return bar
 
 

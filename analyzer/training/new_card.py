@@ -2,40 +2,58 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Final
 
 from analyzer.model.card import Measured, WeightsCard
 from analyzer.training.manifest import Row, count_kinds
 from analyzer.training.options import TrainOptions
 
-LIMIT = "Trained for one folder of files; how it does elsewhere was not measured."
+LIMIT: Final = "Trained for one folder of files; how it does elsewhere was not measured."
+CALIBRATED_ON_DEV: Final = "Calibrated on the very files that its figures of dev are of, so they are too good."
+CALIBRATED_ON_PICTURES: Final = "Calibrated on pictures alone: no moving face was looked at."
+_TIME: Final = re.compile(r" --(minutes|steps) \S+")
 
 
-def make_card(
-    options: TrainOptions, rows: Sequence[Row], start: WeightsCard | None, measured: Mapping[str, Measured]
-) -> WeightsCard:
-    """`rows`: what was learned from. `start`: of the weights that were gone on from.
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What weights were made of."""
 
-    Figures of `start` are not taken over: another calibration, or more learning, makes them untrue.
+    rows: Sequence[Row]
+    """What was learned from; none where old weights were only calibrated."""
+    start: WeightsCard | None = None
+    """Of the weights that were gone on from."""
+    commands: Sequence[str] = ()
+    """That took part, in order; none: what `options` say."""
+    limits: Sequence[str] = ()
+    """What else is to be known of the run."""
+
+
+def make_card(options: TrainOptions, origin: Origin, measured: Mapping[str, Measured]) -> WeightsCard:
+    """The card of what was made.
+
+    Figures of the start are not taken over: another calibration, or more learning, makes them untrue.
     """
+    start, command = origin.start, "; then ".join(origin.commands or (command_of(options),))
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    if start is not None and set(options.stages) == {"C"}:
+    if start is not None and not origin.rows:
         description = f"Calibrated anew from {_named(start)}. {start.description}"
         return replace(
             start, name=options.name, version=options.version, created=created, description=description,
-            measured=dict(measured), command=command_of(options),
+            measured=dict(measured), command=command, limits=_limits([*_lasting(start), *origin.limits]),
         )  # fmt: skip
-    reals, fakes = count_kinds(rows)
+    reals, fakes = count_kinds(origin.rows)
     description = f"Trained on {reals} real and {fakes} fake files and pseudo-fakes of the real ones."
-    trained_on, licence = sorted({row.method for row in rows}), "not stated"
-    limits: tuple[str, ...] = (LIMIT,)
+    trained_on, licence = sorted({row.method for row in origin.rows}), "not stated"
+    limits: list[str] = []
     if start is not None:
         description += f" Started from {_named(start)}."
         trained_on = [*start.trained_on, *(name for name in trained_on if name not in start.trained_on)]
-        limits = tuple(dict.fromkeys([*start.limits, LIMIT]))
+        limits += _lasting(start)
         licence = f"of the weights that it started from: {start.licence}; of what was added: not stated"
     return WeightsCard(
         name=options.name,
@@ -45,14 +63,28 @@ def make_card(
         trained_on=tuple(trained_on),
         licence=licence,
         measured=dict(measured),
-        limits=limits,
+        limits=_limits([*limits, LIMIT, *origin.limits]),
         seeds=(options.seed,),
-        command=command_of(options),
+        command=command,
     )
+
+
+def _lasting(card: WeightsCard) -> list[str]:
+    """Its limits without those of its own calibration."""
+    return [limit for limit in card.limits if limit not in {CALIBRATED_ON_DEV, CALIBRATED_ON_PICTURES}]
+
+
+def _limits(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))
 
 
 def _named(card: WeightsCard) -> str:
     return f"{card.name} {card.version} (sha256 {card.sha256})"
+
+
+def same_but_for_time(first: str, second: str) -> bool:
+    """Whether two commands differ at most in how long they ran."""
+    return _TIME.sub("", first) == _TIME.sub("", second)
 
 
 def command_of(options: TrainOptions) -> str:

@@ -69,7 +69,7 @@ class TrainOptions:
     rate_backbone: float = 3e-5
     rate_head: float = 3e-4
     steps: int | None = None
-    """Steps of either stage, and of each painter, instead of minutes: the run is then the same to the bit."""
+    """Steps of either stage, and of each painter, instead of minutes: on a CPU the run is then the same to the bit."""
     max_windows: int = 3000
     """Encoded windows kept for stage B, 200 KB of memory each."""
     measure_every: float = 10.0
@@ -86,6 +86,7 @@ class TrainOptions:
             "minutes must be above 0": self.minutes <= 0,
             "batch must be above 0": self.batch < 1,
             "workers must be 0 or more": self.workers < 0,
+            "the seed must be 0 or more": self.seed < 0,
             "steps must be above 0": self.steps is not None and self.steps < 1,
             "threads must be above 0": self.threads is not None and self.threads < 1,
             "rates must be above 0": min(self.rate_backbone, self.rate_head) <= 0,
@@ -114,10 +115,10 @@ class TrainOptions:
             if is_wrong:
                 raise ConfigError(message)
 
-    def fingerprint(self, start_sha256: str = "") -> str:
-        """What a checkpoint must agree in: more time may be given later, other material may not."""
+    def fingerprint(self, origin: str = "") -> str:
+        """What a checkpoint must agree in: more time may be given later. `origin`: sha256 of the start weights."""
         mixed = (self.mixture, self.batch, self.size, self.window_share, sorted(self.placed.items()))
-        learned = (self.init_stages, self.freeze, self.rate_backbone, self.rate_head, start_sha256, self.start_share)
+        learned = (self.init_stages, self.freeze, self.rate_backbone, self.rate_head, origin, self.start_share)
         apart = () if self.join else ("apart",)
         painted = ("painted",) if self.painter_share else ()
         return repr((self.seed, mixed, learned, *apart, *painted))

@@ -13,6 +13,7 @@ from rich.progress import Progress, TaskID
 from torch import Tensor, nn
 
 from analyzer.errors import ConfigError, WeightsError
+from analyzer.training.checkpoint import save_whole
 from analyzer.training.loop import Budget, Log, stage_bar
 from analyzer.training.material import Material
 from analyzer.training.options import TrainOptions
@@ -87,11 +88,9 @@ def wanted(options: TrainOptions) -> bool:
 
 
 def save_painters(path: Path, nets: Sequence[Autoencoder], made_by: str) -> None:
-    """Write them; whole or not at all."""
-    part = path.with_suffix(".part")
+    """Write them; whole or not at all. Raises `OSError`."""
     kept = [{"build": asdict(net.build), "state": net.state_dict()} for net in nets]
-    torch.save({"made_by": made_by, "painters": kept}, part)
-    part.replace(path)
+    save_whole(path, {"made_by": made_by, "painters": kept})
 
 
 def load_painters(path: Path, made_by: str | None = None) -> list[Autoencoder]:

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from analyzer.training.journal import METRICS
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -42,7 +44,7 @@ def draw_plots(folder: Path) -> list[Path]:
     """
     if not have_matplotlib():
         return []
-    lines = read_metrics(folder / "metrics.jsonl")
+    lines = read_metrics(folder / METRICS)
     written = []
     for name, draw in (("loss", _loss), ("dev", _dev), ("calibration", _calibration)):
         path = folder / f"{name}.png"

@@ -22,20 +22,27 @@ PRECISIONS: Final = ("auto", "float32", "bfloat16")
 TRIED_STEPS: Final = 3
 
 
-def autocast(device: torch.device, precision: str = "bfloat16") -> torch.autocast:
-    """bfloat16 where it pays and nothing overflows, or nothing at all for "float32"."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
+_HALF: Final = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Mixed precision: "bfloat16", "float16" (on CUDA, where nothing is learned), or none for "float32"."""
+    return torch.autocast(device.type, dtype=_HALF.get(precision, torch.bfloat16), enabled=precision in _HALF)
 
 
 def pick_device(name: str) -> torch.device:
     """The device called auto, cpu or cuda. `ConfigError` for another name, or CUDA that is not there."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError("device cuda was asked for, but torch sees none; use auto or cpu")
-    if name != "cpu" and not name.startswith("cuda"):
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:  # of names that torch has never heard of
+        raise ConfigError(f"unknown device {name!r}: expected auto, cpu or cuda") from error
+    if device.type not in {"cpu", "cuda"}:
         raise ConfigError(f"unknown device {name!r}: expected auto, cpu or cuda")
-    return torch.device(name)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device cuda was asked for, but torch sees none; use auto or cpu")
+    return device
 
 
 def faster_precision(net: DeepfakeNet, loss_of: Callable[[DeepfakeNet, str], Tensor]) -> str:
@@ -43,7 +50,7 @@ def faster_precision(net: DeepfakeNet, loss_of: Callable[[DeepfakeNet, str], Ten
 
     `loss_of(net, precision)` makes one loss of always the same batch.
     """
-    tried = copy.deepcopy(net)
+    tried = copy.deepcopy(net).requires_grad_(requires_grad=True)
     times = {}
     with torch.random.fork_rng(devices=[]):
         for precision in ("float32", "bfloat16"):

@@ -21,7 +21,10 @@ FAMILIES: Final = ("F1", "F4", "F5")
 FEW_CLIPS: Final = 8
 """With fewer real clips pictures help to set the operating point."""
 QUIET_EACH: Final = 8
-"""Windows of every real clip, each with a delivery of its own, that the operating point is set by."""
+"""Windows of every real clip, each with a delivery of its own, that the operating point is set by, ..."""
+QUIET_CLIPS: Final = 300
+QUIET_WINDOWS: Final = 800
+"""... but not many more than so many: minutes of one CPU."""
 
 
 Judge = Callable[[DeepfakeNet, PlainWindows | PseudoWindows, Bench], Logits]
@@ -43,7 +46,7 @@ class StageC:
         mixed = self._join(self._labelled(net, found), found)
         real = self._join([self._quiet(net, found)], found)
         values = sharpen(set_point(fit_platt(mixed), real, self.rule), mixed)
-        return Calibrated(values, *flagged(values, real))
+        return Calibrated(values, *flagged(values, real), pictures=len(stills(self._basis(found))))
 
     def _labelled(self, net: DeepfakeNet, found: Sequence[Found]) -> Iterable[tuple[list[Found], Logits]]:
         bench = self.bench
@@ -58,11 +61,14 @@ class StageC:
             yield moving, self.judge(net, PlainWindows(moving, bench.seed, bench.each, as_viewed), bench)
 
     def _quiet(self, net: DeepfakeNet, found: Sequence[Found]) -> tuple[list[Found], Logits]:
+        basis = self._basis(found)
+        each = max(2, min(QUIET_EACH, QUIET_WINDOWS // max(1, len(basis))))
+        return basis, self.judge(net, PlainWindows(basis, self.bench.seed + 1, each, as_viewed), self.bench)
+
+    def _basis(self, found: Sequence[Found]) -> list[Found]:
         reals = [(row, track) for row, track in found if not row.fake]
-        moving = evenly(clips(reals), self.bench.most)
-        basis = moving if len(moving) >= FEW_CLIPS else moving + evenly(stills(reals), STILLS)
-        samples = PlainWindows(basis, self.bench.seed + 1, QUIET_EACH, as_viewed)
-        return basis, self.judge(net, samples, self.bench)
+        moving = evenly(clips(reals), QUIET_CLIPS)
+        return moving if len(moving) >= FEW_CLIPS else moving + evenly(stills(reals), STILLS)
 
     def _join(self, parts: Iterable[tuple[list[Found], Logits]], found: Sequence[Found]) -> Kept:
         """Logits of several samplings with their clips and groups named alike."""
@@ -86,16 +92,20 @@ class StageC:
 def card_figures(found: Calibrated, rule: Rule) -> dict[str, Measured]:
     """What the card says of the operating point, and on how much that rests."""
     return {
-        "calibration.real_windows_flagged": _measured(found.windows, rule.windows, "windows"),
-        "calibration.real_clips_flagged": _measured(found.clips, rule.clips, "clips (mean of their windows)"),
+        "calibration.real_windows_flagged": _measured(found.windows, rule.windows, "windows", found.pictures),
+        "calibration.real_clips_flagged": _measured(
+            found.clips, rule.clips, "clips (mean of their windows)", found.pictures
+        ),
     }
 
 
-def _measured(flagged_share: Flagged, allowed: float, what: str) -> Measured:
+def _measured(flagged_share: Flagged, allowed: float, what: str, pictures: int) -> Measured:
     note = (
         f"share of real {what} at 0.5 or above after H.264 or VP8, on {flagged_share.groups} groups that weigh the "
         f"same; the point was set on them for at most {allowed:g}; the upper end is the one-sided 95 % bound for so "
         "many independent groups"
     )
+    if pictures:
+        note += f"; {pictures} of the clips are pictures, each shown for whole windows"
     bound = (0.0, round(flagged_share.at_most, 4))
     return Measured(round(flagged_share.share, 5), flagged_share.count, bound, note)

@@ -110,7 +110,7 @@ class StageA:
         return torch.optim.AdamW(groups, weight_decay=0.02)
 
     def loss(
-        self, net: DeepfakeNet, batch: Sequence[Tensor], device: torch.device, precision: str = "bfloat16"
+        self, net: DeepfakeNet, batch: Sequence[Tensor], device: torch.device, precision: str
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss, and what it is made of, for `Crops` as tensors."""
         pixels, fake, seams, knows = (tensor.to(device, non_blocking=True) for tensor in batch)
@@ -149,7 +149,7 @@ class StageB:
         return torch.optim.AdamW([group], weight_decay=0.05)
 
     def loss(
-        self, net: DeepfakeNet, encoded: Encoded, chosen: Tensor, device: torch.device, seed: int
+        self, net: DeepfakeNet, encoded: Encoded, chosen: Tensor, device: torch.device, precision: str, seed: int
     ) -> tuple[Tensor, Tensor]:
         """Loss, and the share of windows on the right side, of the windows `chosen` (batch,)."""
         share = float(np.random.default_rng(seed).beta(self.mixed, self.mixed))
@@ -159,7 +159,7 @@ class StageB:
         def mixed(values: Tensor) -> Tensor:
             return share * values[chosen].float() + (1 - share) * values[other].float()
 
-        with autocast(device):
+        with autocast(device, precision):
             out = net.window_path(mixed(encoded.features), encoded.elapsed_s[chosen])
         target = mixed(encoded.fake) * (1 - SMOOTHING) + SMOOTHING / 2
         loss = F.binary_cross_entropy_with_logits(out.logit.float(), target)

@@ -6,7 +6,8 @@ and is deterministic for a seed where it is told a number of steps instead of mi
 
 from __future__ import annotations
 
-import json
+import contextlib
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -14,21 +15,30 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from rich.console import Console
 from rich.progress import TaskID
 from torch import Tensor
 
-from analyzer.errors import ConfigError
+from analyzer.errors import ConfigError, WeightsError
 from analyzer.model.backbone import NUM_STAGES, load_backbone_start
 from analyzer.model.card import CalibrationValues, Measured, WeightsCard
 from analyzer.model.network import DeepfakeNet
-from analyzer.model.weights import load_weights, save_weights
-from analyzer.training.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint, save_checkpoint
+from analyzer.model.weights import load_weights, round_as_saved, save_weights
+from analyzer.training.checkpoint import CHECKPOINT, Checkpoint, digest_of_parts, load_checkpoint, save_checkpoint
 from analyzer.training.depthwise import quicken
 from analyzer.training.encoded import ENCODED, Encoded, digest_of, encode_all, load_encoded, save_encoded
+from analyzer.training.journal import Journal
 from analyzer.training.loop import Average, Budget, Loop, Place, stage_bar, step_seed
 from analyzer.training.material import Found, Material
-from analyzer.training.measure import Bench, glance, measure
-from analyzer.training.new_card import make_card
+from analyzer.training.measure import Bench, clips, glance, measure
+from analyzer.training.new_card import (
+    CALIBRATED_ON_DEV,
+    CALIBRATED_ON_PICTURES,
+    Origin,
+    command_of,
+    make_card,
+    same_but_for_time,
+)
 from analyzer.training.options import TrainOptions
 from analyzer.training.painter import Painter
 from analyzer.training.painting import FIRST_LAYERS, Painting, wanted
@@ -47,15 +57,26 @@ SHARE_B: Final = 0.12
 """Of the time that the painters leave, for single faces, encoding windows, and learning from them; the rest is for
 calibration and figures."""
 ENDLESS: Final = 10_000_000
+UNSEEN_CLIPS: Final = 8
+"""Real clips that stage B must have of its own; with fewer it learns from those of stage A as well."""
+
+
+NOTHING_LEFT: Final = (
+    "nothing is left to learn here, the weights are only calibrated and written anew; to learn more give another "
+    "--output, with these weights as --start"
+)
 
 
 def run_training(options: TrainOptions) -> Path:
     """Train and write `output`/`name`.safetensors with its card; the path of the weights.
 
-    Raises `ConfigError` for a bad manifest, option or too little material, `WeightsError` for unusable start weights
-    or a checkpoint of other options.
+    Raises `ConfigError` for a bad manifest, option or too little material, and for a disk that is full or may not be
+    written to; `WeightsError` for unusable start weights or a checkpoint of other options or files.
     """
-    return _Run(options).run()
+    try:
+        return _Run(options).run()
+    except OSError as error:
+        raise ConfigError(f"{error.filename or options.output}: {error.strerror or error}") from error
 
 
 class _Run:
@@ -64,8 +85,9 @@ class _Run:
     def __init__(self, options: TrainOptions) -> None:
         self.options = options
         options.check()
-        options.output.mkdir(parents=True, exist_ok=True)
         self.device = pick_device(options.device)
+        options.output.mkdir(parents=True, exist_ok=True)
+        self._log = Journal(options.output, anew=not options.resume)
         if not have_matplotlib():
             self._log({"note": NOTE})
         if options.threads is not None:
@@ -74,16 +96,18 @@ class _Run:
         self.net = DeepfakeNet()
         self.start: WeightsCard | None = None
         self.start_state: Mapping[str, Tensor] = {}
+        self.origin = ""
         self.started: Sequence[int] = ()
         self.window_path_knows = ""
         if options.start is not None:
             self.start_state, self.start = load_weights(options.start)
             self.net.load_state_dict(self.start_state)
+            self.origin = self.start.sha256
             self.window_path_knows = digest_of(self.net) if self.start.calibration.a > 0 else ""
             self.started = range(NUM_STAGES)
         elif options.init is not None:
             load_backbone_start(self.net, options.init, options.init_stages)
-            self.started = options.init_stages
+            self.started, self.origin = options.init_stages, _sha256_of(options.init)
         self.net.to(self.device)
         self.net.frame_path.to(memory_format=torch.channels_last)
         self.average = Average(self.net)
@@ -94,6 +118,10 @@ class _Run:
             self._held_out()  # before an hour of work, not after it
         self.painters: list[Painter] = []
         self.place = Place()
+        self.seen: list[str] = []
+        self.commands: list[str] = []
+        self.limits: list[str] = []
+        self.digest = digest_of_parts(self.parts)
         self.optimizer_state: dict[str, Any] | None = None
         self._load_checkpoint()
         self.bench = Bench(self.device, options.workers, options.seed + 1000, batch=4)
@@ -102,9 +130,12 @@ class _Run:
         options = self.options
         if "A" not in options.stages and self.start is None and self.place.stage == "A":
             raise ConfigError("without stage A there is nothing to go on from: give trained weights (--start)")
+        learned = self.place.stage
         if set(options.stages) & set("AB"):
             layers = self.net.frame_path.backbone.features[:FIRST_LAYERS]
-            painting = Painting(options, self._fingerprint(), self.material, layers, self.device, self._log)
+            painting = Painting(
+                options, f"{self._fingerprint()} {self.digest}", self.material, layers, self.device, self._log
+            )
             self.painters = painting.run()
         if self.place.stage == "A":
             if "A" in options.stages:
@@ -113,23 +144,34 @@ class _Run:
         if self.place.stage == "B" and "B" in options.stages:
             self._stage_b()
             self._next_stage("C")
+            (options.output / ENCODED).unlink(missing_ok=True)
+        if set(options.stages) & set("AB") and self.place.stage == learned:
+            self._tell(NOTHING_LEFT)
+        return self._finish()
+
+    def _finish(self) -> Path:
+        """Stage C, figures of dev, weights and card."""
+        round_as_saved(self.net)
         trained = self._window_path_is_trained()
         values = CalibrationValues(0.5, 0.5, 0.0) if trained else CalibrationValues(0.0, 1.0, 0.0)
         figures: dict[str, Measured] = {}
-        with stage_bar("C: calibration, figures", quiet=options.quiet) as bar:
-            if "C" in options.stages:
-                stage = StageC(self.bench, options.rule, window_counts=trained)
-                found = stage.calibrate(self.net, self._held_out())
-                values = found.values
-                figures = card_figures(found, options.rule)
-            bar.update(TaskID(0), completed=0.5)
+        if "C" in self.options.stages:
+            values, figures = self._calibrate(window_counts=trained)
+        with stage_bar("C: figures of dev", quiet=self.options.quiet, endless=True):
             on_dev = measure(self.net, self.parts["dev"], values, replace(self.bench, painters=self.painters))
-            bar.update(TaskID(0), completed=1.0)
         operating = {name: asdict(figure) for name, figure in figures.items()}
         self._log({"stage": "C", **asdict(values), **on_dev.figures, **operating, "reliability": on_dev.reliability})
-        draw_plots(options.output)
+        self._draw()
         measured = figures | {f"dev.{name}": Measured(value) for name, value in on_dev.figures.items()}
         return self._write(values, measured)
+
+    def _calibrate(self, *, window_counts: bool) -> tuple[CalibrationValues, dict[str, Measured]]:
+        options, held_out = self.options, self._held_out()
+        with stage_bar("C: calibration", quiet=options.quiet, endless=True):
+            found = StageC(self.bench, options.rule, window_counts=window_counts).calibrate(self.net, held_out)
+        self.limits += [CALIBRATED_ON_DEV] if held_out is self.parts["dev"] else []
+        self.limits += [CALIBRATED_ON_PICTURES] if found.pictures == found.clips.count else []
+        return found.values, card_figures(found, options.rule)
 
     def _window_path_is_trained(self) -> bool:
         """On the features that there are now: in stage B of this run, or before it if they are still the same."""
@@ -147,12 +189,12 @@ class _Run:
         )
 
     def _stage_a(self) -> None:
-        options = self.options
-        stage = StageA(self.started, options.rate_head, options.rate_backbone, options.size)
+        options, stage = self.options, self._as_stage_a()
+        self._begin("train")
         freeze(self.net, self.started, options.freeze)
         if self.device.type == "cpu":
             quicken(self.net)
-        self.place.precision = self._precision(stage)
+        self.place.precision = self._precision()
         samples = ImageSamples(self.material, options.mixture, options.seed, ENDLESS, self.painters)
         batches = loader(samples, options.batch, options.workers, start=self.place.step)
 
@@ -167,8 +209,13 @@ class _Run:
         if options.start_share:
             keep_of_start(self.net, self.start_state, options.start_share)
 
-    def _precision(self, stage: StageA) -> str:
+    def _as_stage_a(self) -> StageA:
         options = self.options
+        return StageA(self.started, options.rate_head, options.rate_backbone, options.size)
+
+    def _precision(self) -> str:
+        """What to learn in, and to encode what is learned from."""
+        options, stage = self.options, self._as_stage_a()
         if options.precision != "auto":
             return options.precision
         if self.place.precision:
@@ -190,15 +237,16 @@ class _Run:
         def glance_when_due() -> None:
             nonlocal last_s
             if every_s and self.parts["dev"] and time.monotonic() - last_s >= every_s:
-                figures = glance(self.average.net, self.parts["dev"], self.bench)
+                figures = glance(self.average.net, self.parts["dev"], self.bench, self.place.precision)
                 self._log({"stage": "dev", "step": self.place.step, **figures})
-                draw_plots(self.options.output)
+                self._draw()
                 last_s = time.monotonic()
 
         return glance_when_due
 
     def _stage_b(self) -> None:
         options = self.options
+        self.place.precision = self._precision()
         self.net.requires_grad_(True)
         self.net.frame_path.requires_grad_(False)
         if self.optimizer_state is None:
@@ -214,7 +262,7 @@ class _Run:
                 yield torch.randint(len(encoded.features), (stage.batch,), generator=draw).to(self.device)
 
         def loss_of(chosen: Tensor, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-            loss, right = stage.loss(self.net, encoded, chosen, self.device, step)
+            loss, right = stage.loss(self.net, encoded, chosen, self.device, self.place.precision, step)
             return loss, {"loss": loss, "right": right}
 
         self.net.window_path.train()
@@ -222,7 +270,6 @@ class _Run:
         most = stage.most(len(encoded.features)) if options.steps is None else None
         with stage_bar("B: windows", quiet=options.quiet) as bar:
             loop.run(batches(), loss_of, bar, most=most)
-        (options.output / ENCODED).unlink(missing_ok=True)
         self.net.load_state_dict(self.average.net.state_dict())
 
     def _encode(self) -> Encoded:
@@ -245,16 +292,20 @@ class _Run:
                 bar.update(TaskID(0), completed=min(1.0, share))
                 return share >= 1
 
-            encoded = encode_all(self.net, iter(batches), self.device, enough)
+            encoded = encode_all(self.net, iter(batches), self.device, self.place.precision, enough)
         save_encoded(path, encoded, made_by)
         self.place.windows = len(encoded.features)
         self._log({"stage": "B", "windows": self.place.windows})
         return encoded
 
     def _unseen(self) -> Material:
-        """What stage A has not seen; its own material where that holds no real face."""
-        part = self.parts["window"]
-        return Material(part) if any(not row.fake for row, _ in part) else self.material
+        """What stage A has not seen, and its own material too where that has hardly a real clip."""
+        part, names = self.parts["window"], ["window"]
+        if sum(not row.fake for row, _ in clips(part)) < UNSEEN_CLIPS:
+            part, names = [*part, *self.parts["train"]], ["window", "train"]
+            self._log({"stage": "B", "note": "few real clips are kept for windows: those of stage A are used as well"})
+        self._begin(*names)
+        return Material(part)
 
     def _loop(self, optimizer: torch.optim.Optimizer, share: float, beside: Callable[[], None] = lambda: None) -> Loop:
         """A stage's loop, taken up where the checkpoint left it."""
@@ -280,13 +331,22 @@ class _Run:
         return options.minutes * 60 * share * ((1 - options.painter_share) if wanted(options) else 1)
 
     def _next_stage(self, stage: str) -> None:
-        self.place, self.optimizer_state = Place(stage=stage), None
+        self.place, self.optimizer_state = Place(stage=stage, precision=self.place.precision), None
         self._save_checkpoint(None)
+
+    def _begin(self, *parts: str) -> None:
+        """Something is going to be learned from these parts by this command."""
+        self.seen += [part for part in parts if part not in self.seen]
+        command = command_of(self.options)
+        self.commands += [command] if command not in self.commands else []
 
     def _save_checkpoint(self, optimizer: torch.optim.Optimizer | None) -> None:
         kept = Checkpoint(
             place=asdict(self.place),
             options=self._fingerprint(),
+            material=self.digest,
+            seen=self.seen,
+            commands=self.commands,
             net=self.net.state_dict(),
             average=self.average.net.state_dict(),
             optimizer=None if optimizer is None else optimizer.state_dict(),
@@ -297,23 +357,39 @@ class _Run:
         path = self.options.output / CHECKPOINT
         if not self.options.resume or not path.exists():
             return
-        saved = load_checkpoint(path, self.device, self._fingerprint())
-        self.net.load_state_dict(saved.net)
-        self.average.net.load_state_dict(saved.average)
-        self.place, self.optimizer_state = Place(**saved.place), saved.optimizer
+        saved = load_checkpoint(path, self._fingerprint(), self.digest)
+        try:
+            self.net.load_state_dict(saved.net)
+            self.average.net.load_state_dict(saved.average)
+            self.place = Place(**saved.place)
+        except (RuntimeError, TypeError) as error:  # of a network, or a run, as older versions had them
+            raise WeightsError(f"{path}: made by another version; delete it to start anew") from error
+        self.optimizer_state, self.seen, self.commands = saved.optimizer, saved.seen, saved.commands
 
     def _fingerprint(self) -> str:
-        return self.options.fingerprint(self.start.sha256 if self.start is not None else "")
+        return self.options.fingerprint(self.origin)
 
-    def _log(self, values: Mapping[str, object]) -> None:
-        with (self.options.output / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(values, ensure_ascii=False) + "\n")
+    def _tell(self, note: str) -> None:
+        self._log({"note": note})
+        if not self.options.quiet:
+            Console(stderr=True).print(note, highlight=False)
+
+    def _draw(self) -> None:
+        with contextlib.suppress(OSError):  # an hour's work does not end for want of a picture
+            draw_plots(self.options.output)
 
     def _write(self, values: CalibrationValues, figures: Mapping[str, Measured]) -> Path:
         for name, value in asdict(values).items():
             self.net.calibration.get_buffer(name).fill_(value)
         path = self.options.output / f"{self.options.name}.safetensors"
-        seen = [part for part, stage in (("train", "A"), ("window", "B")) if stage in self.options.stages]
-        rows = [row for part in seen for row, _ in self.parts[part]]
-        save_weights(self.net, make_card(self.options, rows, self.start, figures), path)
+        rows = [row for part in self.seen for row, _ in self.parts[part]]
+        command = command_of(self.options)
+        known = any(same_but_for_time(command, one) for one in self.commands)
+        origin = Origin(rows, self.start, self.commands if known else [*self.commands, command], self.limits)
+        save_weights(self.net, make_card(self.options, origin, figures), path)
         return path
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,7 +7,14 @@ from analyzer.model.card import Measured, WeightsCard
 from analyzer.training.calibrate import Rule
 from analyzer.training.manifest import Row
 from analyzer.training.mixture import Mixture
-from analyzer.training.new_card import LIMIT, command_of, make_card
+from analyzer.training.new_card import (
+    CALIBRATED_ON_DEV,
+    LIMIT,
+    Origin,
+    command_of,
+    make_card,
+    same_but_for_time,
+)
 from analyzer.training.options import TrainOptions
 
 ROWS = [Row(f"{i}", Path(f"{i}"), i > 1, "swap" if i > 1 else "camera", "", "f", f"g{i}") for i in range(4)]
@@ -20,14 +27,14 @@ def options(**changes: object) -> TrainOptions:
 
 
 def test_a_card_says_what_was_learned_from() -> None:
-    card = make_card(options(), ROWS, None, FIGURES)
+    card = make_card(options(), Origin(ROWS), FIGURES)
     assert card.description == "Trained on 2 real and 2 fake files and pseudo-fakes of the real ones."
     assert (card.trained_on, card.limits, card.licence) == (("camera", "swap"), (LIMIT,), "not stated")
     assert dict(card.measured) == FIGURES
 
 
 def test_a_card_of_weights_that_went_on_names_the_start_its_data_and_its_licence() -> None:
-    card = make_card(options(start=Path("first.safetensors")), ROWS, START, {})
+    card = make_card(options(start=Path("first.safetensors")), Origin(ROWS, START), {})
     assert "Started from first 0.1 (sha256 ab)" in card.description
     assert card.trained_on == ("films", "swap", "camera")
     assert card.limits == ("old", LIMIT)
@@ -35,10 +42,23 @@ def test_a_card_of_weights_that_went_on_names_the_start_its_data_and_its_licence
 
 
 def test_calibrated_weights_keep_what_the_card_said_but_no_figure() -> None:
-    card = make_card(options(start=Path("first.safetensors"), stages="C"), ROWS, START, FIGURES)
+    card = make_card(options(start=Path("first.safetensors"), stages="C"), Origin((), START), FIGURES)
     assert card.description == "Calibrated anew from first 0.1 (sha256 ab). First."
     assert (card.trained_on, card.licence, card.limits) == (START.trained_on, START.licence, START.limits)
     assert dict(card.measured) == FIGURES
+
+
+def test_a_card_holds_every_command_that_took_part_and_the_limits_of_its_own_calibration() -> None:
+    start = replace(START, limits=("old", CALIBRATED_ON_DEV))
+    card = make_card(options(), Origin(ROWS, start, ("train one", "train two"), ("new",)), {})
+    assert card.command == "train one; then train two"
+    assert card.limits == ("old", LIMIT, "new")
+
+
+def test_commands_that_differ_in_time_alone_are_the_same() -> None:
+    first = command_of(options(minutes=60.0))
+    assert same_but_for_time(first, command_of(options(minutes=90.0)))
+    assert not same_but_for_time(first, command_of(options(minutes=60.0, rule=Rule(0.5))))
 
 
 def test_the_command_holds_what_changes_the_weights_and_no_path() -> None:

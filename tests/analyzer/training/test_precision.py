@@ -31,7 +31,7 @@ def test_float32_means_that_nothing_is_rounded() -> None:
     a, b = torch.rand(4, 4), torch.rand(4, 4)
     with autocast(torch.device("cpu"), "float32"):
         assert (a @ b).dtype == torch.float32
-    with autocast(torch.device("cpu")):
+    with autocast(torch.device("cpu"), "bfloat16"):
         assert (a @ b).dtype == torch.bfloat16
 
 

@@ -15,7 +15,7 @@ from analyzer.training.dataset import Track
 from analyzer.training.manifest import Row
 from analyzer.training.measure import Bench, Logits
 from analyzer.training.samples import PlainWindows, PseudoWindows
-from analyzer.training.stage_c import QUIET_EACH, StageC, card_figures
+from analyzer.training.stage_c import QUIET_CLIPS, QUIET_EACH, QUIET_WINDOWS, StageC, card_figures
 
 CPU = Bench(torch.device("cpu"), 0, 7, each=2, most=50)
 Found = list[tuple[Row, Track]]
@@ -72,8 +72,18 @@ def test_a_window_path_that_was_never_trained_gets_no_weight(net: DeepfakeNet) -
 def test_pictures_help_to_set_the_point_only_where_clips_are_few(net: DeepfakeNet) -> None:
     pictures = [(replace(row, file=f"p{row.file}", group=f"p{row.group}"), one) for row, one in clips([False] * 4, 1)]
     stage = StageC(CPU, judge=judge)
-    assert stage.calibrate(net, clips([False] * 7) + pictures).clips.count == 11
-    assert stage.calibrate(net, clips([False] * 8) + pictures).clips.count == 8
+    helped = stage.calibrate(net, clips([False] * 7) + pictures)
+    assert (helped.clips.count, helped.pictures) == (11, 4)
+    note = card_figures(helped, Rule())["calibration.real_windows_flagged"].note
+    assert "4 of the clips are pictures" in str(note)
+    alone = stage.calibrate(net, clips([False] * 8) + pictures)
+    assert (alone.clips.count, alone.pictures) == (8, 0)
+
+
+def test_hundreds_of_clips_are_calibrated_on_with_fewer_windows_of_each(net: DeepfakeNet) -> None:
+    found = StageC(CPU, judge=judge).calibrate(net, clips([False] * 400 + [True]))
+    assert found.clips.count == QUIET_CLIPS
+    assert found.windows.count <= QUIET_WINDOWS
 
 
 def test_fakes_alone_cannot_calibrate(net: DeepfakeNet) -> None:

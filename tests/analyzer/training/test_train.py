@@ -14,9 +14,11 @@ from analyzer.model.card import WeightsCard
 from analyzer.model.network import DeepfakeNet
 from analyzer.model.weights import load_weights, save_weights
 from analyzer.training import loop, painting, train
+from analyzer.training import measure as measuring
 from analyzer.training.dataset import TrackCache
 from analyzer.training.material import Material
 from analyzer.training.mixture import Mixture
+from analyzer.training.new_card import CALIBRATED_ON_DEV
 from analyzer.training.painter import Build
 from analyzer.training.samples import ImageSamples, WindowSamples
 from analyzer.training.train import TrainOptions, run_training
@@ -175,6 +177,60 @@ def test_a_checkpoint_of_other_options_is_refused(options: TrainOptions) -> None
         run_training(replace(options, seed=7))
 
 
+def test_a_checkpoint_of_other_files_is_refused_with_what_to_do(
+    options: TrainOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = single_faces(options, 1)
+    run_training(options)
+    gather = train.gather
+    monkeypatch.setattr(train, "gather", lambda *args: {**gather(*args), "dev": gather(*args)["train"][:1]})
+    with pytest.raises(WeightsError, match="made of other files, or of files shared out otherwise"):
+        run_training(options)
+
+
+def test_a_finished_run_says_that_nothing_is_left_and_its_card_still_tells_how_it_was_made(
+    options: TrainOptions,
+) -> None:
+    first = load_weights(run_training(single_faces(options, 1)))[1]
+    again = load_weights(run_training(single_faces(options, 9)))[1]
+    assert (again.command, again.description) == (first.command, first.description)
+    assert any("nothing is left to learn" in str(line.get("note")) for line in metrics(options))
+    assert sum("step" in line for line in metrics(options)) == 1
+
+
+def test_stages_run_one_by_one_are_all_told_by_the_card(options: TrainOptions) -> None:
+    options = replace(options, placed={f"g{i}": "train" for i in range(5)} | {"g5": "calibration"}, steps=1)
+    alone = load_weights(run_training(replace(options, stages="A")))[1]
+    both = load_weights(run_training(replace(options, stages="B")))[1]
+    assert both.description == alone.description
+    assert both.command.split("; then ")[0] == alone.command
+    assert "--stages B" in both.command
+
+
+def test_what_is_calibrated_is_what_is_saved(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, torch.Tensor] = {}
+
+    def noting(net: DeepfakeNet, *_: Any) -> measuring.OnDev:
+        seen.update({name: value.clone() for name, value in net.named_parameters()})
+        return measuring.OnDev({}, ())
+
+    monkeypatch.setattr(train, "measure", noting)
+    state = load_weights(run_training(single_faces(options, 1)))[0]
+    assert all(torch.equal(state[name].float(), value) for name, value in seen.items())
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(options: TrainOptions, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="file: File exists"):
+        run_training(replace(options, output=tmp_path / "file"))
+
+
+def test_weights_calibrated_on_dev_say_so(options: TrainOptions) -> None:
+    placed = {**{f"g{i}": "train" for i in range(6)}, "g3": "dev"}
+    card = load_weights(run_training(replace(single_faces(options, 1), placed=placed, stages="AC")))[1]
+    assert CALIBRATED_ON_DEV in card.limits
+
+
 def test_a_damaged_checkpoint_is_refused_with_what_to_do(options: TrainOptions) -> None:
     options.output.mkdir(parents=True)
     (options.output / "checkpoint.pt").write_bytes(b"cut short")
@@ -193,6 +249,8 @@ def test_a_damaged_checkpoint_is_refused_with_what_to_do(options: TrainOptions) 
         ({"start_share": 1.0}, "share of the start weights that stays must be 0 or more and below 1"),
         ({"painter_share": 1.0}, "the share of time for painters must be 0 or more and below 1"),
         ({"workers": -1}, "workers must be 0 or more"),
+        ({"seed": -1}, "the seed must be 0 or more"),
+        ({"device": "cudax"}, "unknown device 'cudax'"),
         ({"steps": 0}, "steps must be above 0"),
         ({"threads": 0}, "threads must be above 0"),
         ({"rate_head": 0.0}, "rates must be above 0"),
@@ -256,6 +314,7 @@ def test_windows_are_learned_from_clips_that_single_faces_were_not(
 
     for name in ("ImageSamples", "WindowSamples"):
         monkeypatch.setattr(train, name, noting(name, getattr(train, name)))
+    monkeypatch.setattr(train, "UNSEEN_CLIPS", 1)
     placed = {"g0": "train", "g1": "window", "g2": "calibration", "g3": "calibration", "g4": "train", "g5": "window"}
     run_training(replace(options, placed=placed, steps=1, stages="AB"))
     assert seen == {"ImageSamples": {"g0", "g4"}, "WindowSamples": {"g1", "g5"}}
