@@ -115,6 +115,7 @@ class VideoFile:
                     "format_whitelist": CONTAINERS,
                     "max_streams": str(MAX_STREAMS),
                 },
+                metadata_errors="replace",  # titles are in any encoding, and nobody reads them here
             )
         except (av.FFmpegError, OSError, ValueError) as error:
             raise NotAVideoError(

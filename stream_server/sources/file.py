@@ -59,7 +59,7 @@ class FileSource(ThreadSource):
             try:
                 # "file:" and the white-lists: neither a file's name nor what stands in it may make FFmpeg open another
                 options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
-                with av.open(f"file:{path}", options=options) as container:
+                with av.open(f"file:{path}", options=options, metadata_errors="replace") as container:
                     self._play(container)
             except FFmpegError as error:
                 raise SourceError(

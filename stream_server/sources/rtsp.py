@@ -107,7 +107,8 @@ class RTSPSource(ThreadSource):
         started_s = time.monotonic()
         read_s = self._patience.look_s if self.kind == "rtsp" else self._patience.lost_after_s
         try:
-            container = av.open(url, options=self._options(), timeout=(self._patience.open_s, read_s))
+            timeout = (self._patience.open_s, read_s)
+            container = av.open(url, options=self._options(), timeout=timeout, metadata_errors="replace")
         except FFmpegError as error:
             waited_s = time.monotonic() - started_s
             timed_out = waited_s > 0.9 * self._patience.open_s

@@ -27,6 +27,20 @@ def open_descriptors() -> int:
     return len(list(folder.iterdir())) if folder.exists() else 0
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "avi"])
+def test_a_title_in_an_old_encoding_keeps_nobody_from_the_video(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"old.{suffix}"
+    with av.open(path, "w", metadata_encoding="latin-1") as container:
+        container.metadata["title"] = "Müller"
+        stream = container.add_stream("libx264" if suffix != "avi" else "mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for picture in moving_face(3, (320, 240)):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    assert b"M\xfcller" in path.read_bytes()
+    assert len(read(path)) == 3
+
+
 @pytest.mark.parametrize(
     ("suffix", "codec"),
     [

@@ -20,6 +20,7 @@ from analyzer.training.material import Material
 from analyzer.training.mixture import Mixture
 from analyzer.training.new_card import CALIBRATED_ON_DEV
 from analyzer.training.painter import Build
+from analyzer.training.parts import gather
 from analyzer.training.samples import ImageSamples, WindowSamples
 from analyzer.training.train import TrainOptions, run_training
 
@@ -182,7 +183,6 @@ def test_a_checkpoint_of_other_files_is_refused_with_what_to_do(
 ) -> None:
     options = single_faces(options, 1)
     run_training(options)
-    gather = train.gather
     monkeypatch.setattr(train, "gather", lambda *args: {**gather(*args), "dev": gather(*args)["train"][:1]})
     with pytest.raises(WeightsError, match="made of other files, or of files shared out otherwise"):
         run_training(options)
