@@ -48,7 +48,7 @@ class TrainOptions:
     threads: int | None = None
     """CPU threads of the network; None leaves it to torch."""
     split: str | None = None
-    """Only rows of this split; None takes train, dev and calibration where the manifest has them, otherwise all."""
+    """Only rows of this split; None takes those of train, dev, calibration and window, and those without any."""
     cache: Path | None = None
     """Where the cut-out faces are kept; None: `output`/faces."""
     name: str = "deepfake-monitor-custom"
