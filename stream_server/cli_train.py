@@ -40,7 +40,8 @@ def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
     stages: Annotated[str, typer.Option(help="A single faces, B windows, C calibration: which to run.")] = "ABC",
     seed: Annotated[int, typer.Option(help="Same seed, same choices.")] = 0,
     split: Annotated[
-        str | None, typer.Option(help="Only rows of this split.", show_default="none, or train, dev, calibration, window")
+        str | None,
+        typer.Option(help="Only rows of this split.", show_default="none, or train, dev, calibration, window"),
     ] = None,
     place: Annotated[
         Path | None, typer.Option(help="Two columns, group and part: train, window, dev or calibration.")
