@@ -35,7 +35,7 @@ REAL: Final = "demo-real"
 PSEUDO_FAKE: Final = "demo-pseudo-fake"
 
 _RECIPE: Final = 3  # part of the cached files' names: a change of what is drawn needs a new number
-_SEED: Final = 0  # of the pseudo-fake; weights v1 score it .69
+_SEED: Final = 0  # of the pseudo-fake; weights v2 score it .69
 _OVERLAP: Final = 4  # frames beyond both ends, so that what is smoothed over time meets itself at the loop's cut
 
 # Of the 512 x 512 portrait: what the camera looks at, x and y of the middle and the width in pixels. The face (about

@@ -21,7 +21,7 @@ _EXAMPLE: dict[str, JsonValue] = {
     "filename": "interview.mp4",
     "prediction": {"label": "REAL", "raw_score": 0.21, "confidence": 0.79, "is_deepfake": False},
     "status": "success",
-    "model": {"name": "deepfake-monitor-v1", "sha256": "5f0c...", "aggregate": "clip"},
+    "model": {"name": "deepfake-monitor-v2", "sha256": "5f0c...", "aggregate": "clip"},
     "video": {"duration_s": 10.0, "fps": 25.0, "width": 1280, "height": 720, "frames_read": 250, "notes": []},
     "faces": [
         {

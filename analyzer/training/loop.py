@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import torch
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from analyzer.errors import ConfigError
@@ -93,7 +93,8 @@ def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
 
 def stage_bar(text: str, *, quiet: bool, endless: bool = False) -> Progress:
     """A progress bar whose only task goes from 0 to 1; `endless`: it only shows that something is done."""
-    columns = (TextColumn(text), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
+    known = (TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
+    columns = (TextColumn(text), BarColumn(), *((TimeElapsedColumn(),) if endless else known))
     bar = Progress(*columns, disable=quiet)
     bar.add_task(text, total=None if endless else 1.0)
     return bar
