@@ -110,10 +110,8 @@ def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
         raise typer.BadParameter("expected letters, digits, `.`, `_` or `-`", param_hint="--name")
     if calibrate_only and start is None:
         raise typer.BadParameter("expected weights to calibrate (--start)", param_hint="--calibrate-only")
-    if calibrate_only and resume and (output / "checkpoint.pt").exists():
-        told = f"expected a folder without a run of its own, {output} has one"
-        raise typer.BadParameter(told, param_hint="--output")
     from analyzer.training.calibrate import Rule  # noqa: PLC0415  # `--help` must not wait for torch
+    from analyzer.training.checkpoint import CHECKPOINT  # noqa: PLC0415
     from analyzer.training.manifest import read_places  # noqa: PLC0415
     from analyzer.training.mixture import Mixture  # noqa: PLC0415
     from analyzer.training.options import TrainOptions  # noqa: PLC0415
@@ -123,6 +121,9 @@ def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
     from analyzer.training.preview import write_sheets  # noqa: PLC0415
     from analyzer.training.train import run_training  # noqa: PLC0415
 
+    if calibrate_only and resume and (output / CHECKPOINT).exists():
+        told = f"expected a folder without a run of its own, {output} has one"
+        raise typer.BadParameter(told, param_hint="--output")
     options = TrainOptions(
         manifest=manifest, output=output, init=init, init_stages=tuple(range(init_stages)), start=start,
         minutes=minutes, steps=steps, stages="C" if calibrate_only else stages.upper(),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from analyzer.errors import WeightsError
@@ -52,11 +54,18 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 def save_whole(path: Path, values: object) -> None:
     """`torch.save`, whole or not at all. Raises `OSError`, also where torch says it in words of its own."""
+    with written_whole(path) as part:
+        torch.save(values, part)
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A path to write to, moved to `path` at the end, or deleted. Raises `OSError`, whatever a writer raises."""
     part = path.with_suffix(".part")
     try:
-        torch.save(values, part)
+        yield part
         part.replace(path)
-    except RuntimeError as error:  # its zip writer's word for a full disk
+    except (RuntimeError, SafetensorError) as error:  # torch's and safetensors' words for a full disk
         raise OSError(None, str(error).partition("\n")[0], str(path)) from error
     finally:
         part.unlink(missing_ok=True)

@@ -21,15 +21,14 @@ TRIES: Final = 12
 """... at most so often: from 25 faces a second down to 2."""
 
 
-def choose_window(rng: np.random.Generator, at_s: npt.NDArray[np.float64]) -> tuple[list[int], npt.NDArray[np.float32]]:
+def choose_window(rng: np.random.Generator, at_s: Times) -> tuple[list[int], npt.NDArray[np.float32]]:
     """16 rising indices of a track of at least 16 faces, and the seconds since the face before (16,), 0 first.
 
     The spacing is drawn anew for each window, at times irregular: the live face rate changes under load.
     """
     span = float(at_s[-1] - at_s[0])
-    low, high = np.log(ELAPSED_S)
-    spacing = min(float(np.exp(rng.uniform(low, high))), span / NUM_FRAMES)
-    irregular = rng.uniform(0.1, 0.6) if rng.random() < 0.3 else 0.05
+    spacing = min(_draw_spacing(rng), span / NUM_FRAMES)
+    irregular = _draw_irregular(rng)
     for _ in range(4):
         start = int(rng.integers(max(1, int(np.searchsorted(at_s, at_s[-1] - spacing * NUM_FRAMES)))))
         indices = [start]
@@ -58,10 +57,10 @@ def choose_alike(
     would tell its kind. None where no times suit both, as with half a second of 30 faces and a clip of 2 a second.
     """
     longest = min(float(at_s[-1] - at_s[0]) for at_s in (first, second)) / (NUM_FRAMES - 1)
-    spacing = float(np.exp(rng.uniform(*np.log(ELAPSED_S))))
+    spacing = _draw_spacing(rng)
     for _ in range(TRIES):
         spacing = min(spacing, longest)
-        irregular = rng.uniform(0.1, 0.6) if rng.random() < 0.3 else 0.05  # as above
+        irregular = _draw_irregular(rng)
         gaps = rng.uniform(1 - irregular, 1 + irregular, NUM_FRAMES - 1)
         elapsed = np.append(0.0, spacing * gaps / gaps.mean())
         one, other = (_nearest(rng, at_s, np.cumsum(elapsed), NEAR * spacing) for at_s in (first, second))
@@ -69,6 +68,16 @@ def choose_alike(
             return one, other, elapsed.astype(np.float32)
         spacing *= COARSER
     return None
+
+
+def _draw_spacing(rng: np.random.Generator) -> float:
+    """Mean seconds between two faces."""
+    return float(np.exp(rng.uniform(*np.log(ELAPSED_S))))
+
+
+def _draw_irregular(rng: np.random.Generator) -> float:
+    """By what share of the mean a gap may be longer or shorter: at times a lot."""
+    return float(rng.uniform(0.1, 0.6)) if rng.random() < 0.3 else 0.05
 
 
 def _nearest(rng: np.random.Generator, at_s: Times, plan: Times, within_s: float) -> list[int]:

@@ -26,7 +26,7 @@ from analyzer.faces.tracker import Tracker
 from analyzer.pipeline import upright_rgb
 from analyzer.scene import SceneCut
 from analyzer.training.geometry import Landmarks
-from analyzer.training.manifest import Row
+from analyzer.training.manifest import Row, printable
 from analyzer.video_file import VideoFile, VideoLimits
 
 LOOSE: Final = 1.4
@@ -177,8 +177,7 @@ def _check_name(row: Row) -> None:
         row.file.encode()
     except UnicodeEncodeError as error:
         # Hashes, cards and reports are made of names.
-        name = row.file.encode("utf-8", "backslashreplace").decode()
-        raise MediaError(f"{name}: its name is not UTF-8; rename it") from error
+        raise MediaError(f"{printable(row.file)}: its name is not UTF-8; rename it") from error
 
 
 def _read_picture(row: Row) -> Pixels:

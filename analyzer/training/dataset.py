@@ -24,7 +24,7 @@ from rich.progress import track
 from analyzer.errors import DeepfakeMonitorError, MediaError
 from analyzer.faces.detector import FaceDetector, YuNetDetector
 from analyzer.training.cutting import LOOSE, MAX_SIDE, Track, cut_loose, cut_track
-from analyzer.training.manifest import Failure, Row
+from analyzer.training.manifest import Failure, Row, printable
 
 __all__ = ["LOOSE", "MAX_SIDE", "Track", "TrackCache", "cut_loose", "cut_track", "load_track", "save_track"]
 
@@ -122,7 +122,7 @@ class TrackCache:
             if reason is not None:
                 self._remember(row, reason)
         found = {row.file: reasons[row.file] for row in rows}
-        return [Failure(_printable(file), _printable(reason)) for file, reason in found.items() if reason is not None]
+        return [Failure(printable(file), printable(reason)) for file, reason in found.items() if reason is not None]
 
     def load(self, rows: Sequence[Row]) -> list[tuple[Row, Track]]:
         """The tracks of those rows that have one."""
@@ -171,11 +171,6 @@ class TrackCache:
             return str(memo["reason"]) if memo["state"] == _state(row.path) else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
-
-
-def _printable(text: str) -> str:
-    """With what is no text (a file's name need not be UTF-8) spelled out."""
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _state(path: Path) -> list[int] | None:

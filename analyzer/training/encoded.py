@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from analyzer.model.network import DeepfakeNet, preprocess
+from analyzer.training.checkpoint import written_whole
 from analyzer.training.precision import autocast
 
 ENCODED: Final = "windows.safetensors"
@@ -81,14 +82,8 @@ def digest_of(net: DeepfakeNet) -> str:
 
 def save_encoded(path: Path, encoded: Encoded, made_by: str) -> None:
     """Write windows and what made them; whole or not at all. Raises `OSError`."""
-    part = path.with_suffix(".part")
-    try:
+    with written_whole(path) as part:
         save_file({name: value.contiguous() for name, value in encoded._asdict().items()}, part, {"made_by": made_by})
-        part.replace(path)
-    except SafetensorError as error:  # its word for a full disk
-        raise OSError(None, str(error), str(path)) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def load_encoded(path: Path, made_by: str, device: torch.device) -> Encoded | None:

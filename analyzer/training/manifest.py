@@ -52,6 +52,11 @@ class Failure:
     reason: str
 
 
+def printable(text: str) -> str:
+    """With what is no text (a file's name need not be UTF-8) spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def read_manifest(path: Path, split: str | None = None) -> list[Row]:
     """The rows of a manifest, of one `split` if given.
 

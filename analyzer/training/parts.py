@@ -34,9 +34,9 @@ def gather(options: TrainOptions, log: Log) -> dict[str, list[Found]]:
     hand for a group that there is not, when not one file has a usable face, or when no real one is left to train on.
     """
     source = options.manifest
-    every = folder_rows(source) if source.is_dir() else read_manifest(source)
-    check_places(options.placed, every)
-    rows = every if source.is_dir() else chosen_rows(source, options.split)
+    rows = folder_rows(source) if source.is_dir() else chosen_rows(source, options.split)
+    if options.placed:
+        check_places(options.placed, rows if source.is_dir() else read_manifest(source))
     cache = TrackCache(options.cache or options.output / "faces")
     failures = cache.build(rows, workers=options.workers, quiet=options.quiet)
     for failure in failures:
