@@ -17,8 +17,9 @@ import torch
 from analyzer.config import FACE_SIZE, NUM_FRAMES, AnalyzerConfig
 from analyzer.datatypes import Box, FaceCrop, FaceKey, Pixels, Quality
 from analyzer.model.card import default_weights_dir, find_weights
+from analyzer.model.net_scorer import NetScorer, make_scorer
 from analyzer.model.network import DeepfakeNet, cost
-from analyzer.model.torch_scorer import TorchScorer, make_torch_scorer
+from analyzer.model.torch_backend import TorchBackend
 from analyzer.scorer import Scorer, ScorerInfo
 
 BATCH: Final = 4
@@ -100,10 +101,11 @@ def measure(*, quick: bool = False, device: str = "auto", threads: int = 1) -> S
 
 def _scorer(device: str, config: AnalyzerConfig) -> Scorer:
     if find_weights(default_weights_dir()) is not None:
-        return make_torch_scorer(None, device, config)
+        return make_scorer(None, device, config)
     target = torch.device("cuda" if device == "cuda" else "cpu")
     info = ScorerInfo(device=str(target), backend="torch", model="random", weights_sha256=None)
-    return TorchScorer(DeepfakeNet(), info, target, config)
+    backend = TorchBackend(DeepfakeNet(), target, config.torch_threads)
+    return NetScorer(backend, info, config)
 
 
 def _faces() -> list[Pixels]:

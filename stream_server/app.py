@@ -66,7 +66,7 @@ def create_app(
         redoc_url=None,
         lifespan=_lifespan(
             settings,
-            make_scorer or (lambda: _torch_scorer(settings)),
+            make_scorer or (lambda: _scorer_of(settings)),
             make_detector or (lambda: YuNetDetector(analyzer)),
         ),
     )
@@ -90,11 +90,11 @@ def create_app(
     return app
 
 
-def _torch_scorer(settings: Settings) -> Scorer:
+def _scorer_of(settings: Settings) -> Scorer:
     # Imported here: the server must be importable, and answer `--help`, without torch.
-    from analyzer.model.torch_scorer import make_torch_scorer  # noqa: PLC0415
+    from analyzer.model.net_scorer import make_scorer  # noqa: PLC0415
 
-    return make_torch_scorer(settings.weights, settings.device, settings.analyzer.config())
+    return make_scorer(settings.weights, settings.device, settings.analyzer.config(), backend=settings.backend)
 
 
 def _lifespan(

@@ -92,7 +92,7 @@ def evaluate(  # noqa: PLR0913  # one parameter per option, as typer wants it
     from analyzer.evaluation.robustness import Grid  # noqa: PLC0415
     from analyzer.faces.detector import YuNetDetector  # noqa: PLC0415
     from analyzer.model.card import default_weights_dir, find_weights  # noqa: PLC0415
-    from analyzer.model.torch_scorer import make_torch_scorer  # noqa: PLC0415
+    from analyzer.model.net_scorer import make_scorer  # noqa: PLC0415
     from stream_server.card_in_use import aggregate_of, card_in_use, threshold_of  # noqa: PLC0415
 
     _belongs("--cells", cells is not None, "--robustness", robustness)
@@ -111,7 +111,7 @@ def evaluate(  # noqa: PLR0913  # one parameter per option, as typer wants it
     path = weights or find_weights(default_weights_dir())
     if card and path is None:
         raise WeightsError("there are no trained weights, so there is no card to write into")
-    scorer = make_torch_scorer(weights, device)
+    scorer = make_scorer(weights, device)
     try:
         used = card_in_use(weights, scorer.info)
         judge = Judge(

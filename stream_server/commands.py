@@ -137,13 +137,13 @@ def score(
     if not file.is_file():
         raise ConfigError(f"{file}: there is no such file")
     from analyzer.faces.detector import YuNetDetector  # noqa: PLC0415  # see the top
-    from analyzer.model.torch_scorer import make_torch_scorer  # noqa: PLC0415
+    from analyzer.model.net_scorer import make_scorer  # noqa: PLC0415
     from analyzer.video import analyze_video  # noqa: PLC0415
     from stream_server.card_in_use import aggregate_of, card_in_use  # noqa: PLC0415
     from stream_server.video_answer import video_answer  # noqa: PLC0415
 
     analyzer = settings.analyzer.config()
-    scorer = make_torch_scorer(settings.weights, settings.device, analyzer)
+    scorer = make_scorer(settings.weights, settings.device, analyzer, backend=settings.backend)
     try:
         with _progress_bar(file.name) as progress:
             report = analyze_video(

@@ -17,7 +17,17 @@ from stream_server.routes.pages import static_folder
 from stream_server.server import listen
 from stream_server.settings import Settings
 
-_PACKAGES: Final = ("torch", "torchvision", "av", "aiortc", "opencv-python-headless", "numpy", "fastapi", "uvicorn")
+_PACKAGES: Final = (
+    "torch",
+    "torchvision",
+    "openvino",
+    "av",
+    "aiortc",
+    "opencv-python-headless",
+    "numpy",
+    "fastapi",
+    "uvicorn",
+)
 
 # What streams and uploads come in; without a decoder, those are refused with error kind `codec`.
 _DECODERS: Final = ("h264", "hevc", "vp8", "vp9", "mjpeg")
@@ -90,14 +100,18 @@ def _opencv() -> Check:
 
 
 def _device(settings: Settings) -> Check:
-    from analyzer.model.torch_scorer import make_torch_scorer  # noqa: PLC0415  # torch takes a second to import
+    from analyzer.model.net_scorer import make_scorer  # noqa: PLC0415  # torch takes a second to import
 
-    scorer = make_torch_scorer(settings.weights, settings.device, settings.analyzer.config())
+    analyzer = settings.analyzer.config()
+    scorer = make_scorer(settings.weights, settings.device, analyzer, backend=settings.backend)
     info = scorer.info
     scorer.close()
     if info.note:
         return Check(
-            "device", Found.WARNING, f"{info.device} ({info.backend}): {info.note}", "set `device: cpu` to accept"
+            "device",
+            Found.WARNING,
+            f"{info.device} ({info.backend}): {info.note}",
+            "set `device: cpu`, or `backend: torch`, to accept",
         )
     return Check("device", Found.OK, f"{info.device} ({info.backend})")
 

@@ -211,6 +211,9 @@ class Settings(BaseSettings):
         pattern=r"^(auto|cpu|cuda(:\d+)?)$",
         description="`auto` (CUDA where it works), `cpu`, `cuda` or `cuda:N`.",
     )
+    backend: Literal["auto", "torch", "openvino"] = Field(
+        "auto", description="`auto` (OpenVINO on a CPU where it works, else torch), `torch` or `openvino`."
+    )
     weights: Path | None = Field(None, description="Weights file; by default the one that comes with the program.")
     demo: bool = Field(False, description="Add two demo streams: a real face and a pseudo-fake of it.")
     streams: dict[StreamId, StreamEntry] = Field(

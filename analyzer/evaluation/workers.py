@@ -46,11 +46,11 @@ class Task(Protocol[T_co]):
 
 def make_tools(weights: Path | None, device: str, torch_threads: int = 0, expected: ScorerInfo | None = None) -> Tools:
     """The serving code's own detector and scorer. `WeightsError` when the scorer is not `expected`."""
-    from analyzer.model.torch_scorer import make_torch_scorer  # noqa: PLC0415  # torch, where it is needed
+    from analyzer.model.net_scorer import make_scorer  # noqa: PLC0415  # torch, where it is needed
 
     # one video at a time needs far fewer windows than a monitor, and there may be many processes
     config = AnalyzerConfig(torch_threads=torch_threads, max_windows=64)
-    scorer = make_torch_scorer(weights, device, config)
+    scorer = make_scorer(weights, device, config)
     if expected is not None and scorer_key(scorer.info) != scorer_key(expected):
         raise WeightsError(
             f"a worker got {_named(scorer.info)}, expected {_named(expected)}: figures must not be mixed"

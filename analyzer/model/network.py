@@ -96,8 +96,8 @@ class WindowPath(nn.Module):
         `features` (B, 16, 128, 7, 7), oldest face first; `elapsed_s` (B, 16): seconds between each face and the one
         before it, 0 for the first.
         """
-        change = torch.zeros_like(features)  # (B, 16, 128, 7, 7); the first face has none before it
-        change[:, 1:] = features[:, 1:] - features[:, :-1]
+        none = torch.zeros_like(features[:, :1])  # (B, 1, 128, 7, 7): the first face has none before it
+        change = torch.cat([none, features[:, 1:] - features[:, :-1]], dim=1)  # (B, 16, 128, 7, 7)
         x = torch.cat([features, change], dim=2).transpose(1, 2)  # (B, 256, 16, 7, 7)
         x = self.blocks(x)  # (B, 128, 16, 7, 7)
         pooled = torch.cat([x.mean(dim=(3, 4)), x.amax(dim=(3, 4))], dim=1).transpose(1, 2)  # (B, 16, 256)
