@@ -67,7 +67,7 @@ def create_app(
         lifespan=_lifespan(
             settings,
             make_scorer or (lambda: _scorer_of(settings)),
-            make_detector or (lambda: YuNetDetector(analyzer)),
+            make_detector or (lambda: YuNetDetector(analyzer, settings.detector_engine)),
         ),
     )
     for module in (info, predict, streams, metrics, pages):

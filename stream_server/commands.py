@@ -148,7 +148,7 @@ def score(
         with _progress_bar(file.name) as progress:
             report = analyze_video(
                 file,
-                detector=YuNetDetector(analyzer),
+                detector=YuNetDetector(analyzer, settings.detector_engine),
                 scorer=scorer,
                 config=analyzer,
                 progress=progress,

@@ -132,8 +132,8 @@ def _weights(settings: Settings) -> Check:
 def _detector(settings: Settings) -> Check:
     from analyzer.faces.detector import YuNetDetector  # noqa: PLC0415  # OpenCV may be what is broken
 
-    YuNetDetector(settings.analyzer.config())
-    return Check("face detector", Found.OK, "YuNet, checksum right")
+    detector = YuNetDetector(settings.analyzer.config(), settings.detector_engine)
+    return Check("face detector", Found.OK, f"YuNet by {detector.engine}, checksum right")
 
 
 def _codecs() -> Check:

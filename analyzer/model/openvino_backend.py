@@ -1,17 +1,15 @@
 """The network on OpenVINO: the fastest way on a CPU, in bfloat16 where the processor computes in it.
 
 The torch network is converted once for its weights and kept on disk; later starts read that, and compare what it says
-of one face with what torch says. OpenVINO's telemetry is kept from loading: this program tells nobody that it runs.
+of one face with what torch says.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import logging
 import math
 import os
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -28,12 +26,12 @@ from analyzer.config import FACE_SIZE, MAP_SIZE, NUM_FRAMES
 from analyzer.datatypes import Pixels
 from analyzer.model.backend import EncodedFaces
 from analyzer.model.network import ARCHITECTURE, CHANNELS, DeepfakeNet, WindowOutput, preprocess
+from analyzer.openvino_runtime import load_openvino, on_cores, openvino_core
 
 logger = logging.getLogger(__name__)
 
 FACES: Final = 4
 """Faces computed at once: more no longer stay in a core's cache."""
-TELEMETRY: Final = "openvino_telemetry"
 PRECISIONS: Final = {"float32": "f32", "bfloat16": "bf16"}
 TOLERANCE: Final = 0.1
 """Of the two logits of the probe face, against torch, absolute and relative: bfloat16 is off by up to 0.02, a wrong
@@ -51,9 +49,9 @@ class OpenVinoBackend:
         `threads`: cores, 0 for all. `precision`: float32, bfloat16, or auto: what the processor is made for. Raises
         `ImportError` without OpenVINO, `RuntimeError` where it fails.
         """
-        openvino = _load_openvino()
+        openvino = load_openvino()
         torch.set_num_threads(1)  # of what torch still does here, nothing is worth waking a second thread
-        self._core = openvino.Core()
+        self._core = openvino_core()
         self._lanes = threads or os.cpu_count() or 1
         able = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self._precision = precision if precision != "auto" else "bfloat16" if able else "float32"
@@ -127,18 +125,7 @@ class OpenVinoBackend:
 
     def _requests(self, model: Any, precision: str) -> list[Any]:
         """One for each core."""
-        compiled = self._core.compile_model(
-            model,
-            "CPU",
-            {
-                "INFERENCE_PRECISION_HINT": PRECISIONS[precision],
-                "PERFORMANCE_HINT": "THROUGHPUT",
-                "NUM_STREAMS": self._lanes,
-                "INFERENCE_NUM_THREADS": self._lanes,
-                # the cores are shared with decoders: a thread bound to a busy one would wait while another idles
-                "ENABLE_CPU_PINNING": False,
-            },
-        )
+        compiled = self._core.compile_model(model, "CPU", on_cores(self._lanes, PRECISIONS[precision]))
         return [compiled.create_infer_request() for _ in range(self._lanes)]
 
 
@@ -281,10 +268,3 @@ class _Store:
 def default_cache() -> Path:
     """Where converted networks are kept: the user's cache folder (XDG Base Directory Specification)."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deepfake-monitor" / "openvino"
-
-
-def _load_openvino() -> ModuleType:
-    if "openvino" not in sys.modules:
-        # it would report each import to its makers; without the package it takes an empty one of its own
-        sys.modules.setdefault(TELEMETRY, None)  # type: ignore[arg-type]  # None keeps a module from being imported
-    return importlib.import_module("openvino")

@@ -123,5 +123,7 @@ def test_tools_are_the_serving_codes_own() -> None:
 
 def test_a_scorer_that_is_not_the_one_expected_is_refused() -> None:
     other = ScorerInfo("cuda:0 (some GPU)", "torch", "v0", "0" * 64)
-    with pytest.raises(WeightsError, match=r"worker got weights \w+ by [\w ]+ on cpu, expected weights 0{12} by .* GPU"):
+    with pytest.raises(
+        WeightsError, match=r"worker got weights \w+ by [\w ]+ on cpu, expected weights 0{12} by .* GPU"
+    ):
         tools_for(None, "cpu", 64, other)()

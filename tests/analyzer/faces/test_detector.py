@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import astuple
 from pathlib import Path
+from typing import NoReturn
 
 import cv2
 import numpy as np
@@ -10,13 +12,13 @@ import pytest
 from analyzer.config import AnalyzerConfig
 from analyzer.datatypes import Box
 from analyzer.errors import DetectorError
-from analyzer.faces.detector import YUNET_FILE, YuNetDetector, detections_from_rows, yunet_model
+from analyzer.faces.detector import YUNET_FILE, YuNetDetector, detections_from_rows, shrink, yunet_model
 from tests.videos import ASTRONAUT_FACE, astronaut
 
 
-@pytest.fixture(scope="module")
-def detector() -> YuNetDetector:
-    return YuNetDetector()
+@pytest.fixture(scope="module", params=["openvino", "opencv"])
+def detector(request: pytest.FixtureRequest) -> YuNetDetector:
+    return YuNetDetector(engine=request.param)
 
 
 def center_distance(box: Box, x: float, y: float) -> float:
@@ -108,8 +110,54 @@ def test_floats_are_refused(detector: YuNetDetector) -> None:
         detector.detect(np.zeros((10, 10, 3), np.float32))
 
 
-def test_a_higher_minimum_confidence_finds_less() -> None:
-    assert YuNetDetector(AnalyzerConfig(min_confidence=0.999)).detect(astronaut()) == []
+@pytest.mark.parametrize("engine", ["openvino", "opencv"])
+def test_a_higher_minimum_confidence_finds_less(engine: str) -> None:
+    assert YuNetDetector(AnalyzerConfig(min_confidence=0.999), engine).detect(astronaut()) == []
+
+
+@pytest.mark.parametrize("size", [(640, 480), (1280, 720), (333, 517), (96, 80)])
+def test_both_engines_find_the_same_faces(size: tuple[int, int]) -> None:
+    config = AnalyzerConfig(min_confidence=0.2)  # many that are none, too
+    ours, theirs = YuNetDetector(config, "openvino"), YuNetDetector(config, "opencv")
+    for shift in range(5):
+        rolled = np.roll(astronaut(), 37 * shift, axis=1)
+        noise = np.random.default_rng(shift).normal(0, 12, rolled.shape)
+        picture = np.asarray(cv2.resize(np.clip(rolled + noise, 0, 255).astype(np.uint8), size), np.uint8)
+        for one, other in zip(ours.detect(picture), theirs.detect(picture), strict=True):
+            assert one.confidence == pytest.approx(other.confidence, abs=1e-3)
+            assert astuple(one.box) == pytest.approx(astuple(other.box), abs=0.1)
+            assert np.array(one.landmarks) == pytest.approx(np.array(other.landmarks), abs=0.1)
+
+
+def test_opencv_finds_the_faces_where_openvino_does_not_work(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def missing() -> NoReturn:
+        raise ImportError("No module named 'openvino'")
+
+    monkeypatch.setattr("analyzer.faces.detector._compiled", missing)
+    detector = YuNetDetector()
+    assert detector.engine == "OpenCV"
+    assert "No module named 'openvino'" in caplog.text
+    assert len(detector.detect(astronaut())) == 1
+    with pytest.raises(DetectorError, match="No module named"):
+        YuNetDetector(engine="openvino")
+
+
+def test_an_unknown_engine_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected one of auto, openvino, opencv, got 'cuda'"):
+        YuNetDetector(engine="cuda")
+
+
+@pytest.mark.parametrize("size", [(480, 270), (479, 269), (1000, 562), (240, 135), (120, 68), (1920, 1080)])
+def test_a_picture_is_shrunk_as_if_averaged(size: tuple[int, int]) -> None:
+    picture = np.asarray(
+        cv2.GaussianBlur(np.asarray(cv2.resize(astronaut(), (1921, 1081)), np.uint8), (9, 9), 2), np.uint8
+    )
+    shrunk = shrink(picture, size)
+    assert shrunk.shape == (size[1], size[0], 3)
+    averaged = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(int)
+    assert np.abs(shrunk - averaged).mean() < 2
 
 
 def test_opencv_runs_on_one_thread_once_a_detector_was_made() -> None:

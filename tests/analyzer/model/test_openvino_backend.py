@@ -119,11 +119,6 @@ def test_a_cache_that_cannot_be_written_costs_time_alone(tmp_path: Path, caplog:
     assert "each start converts the network anew" in caplog.text
 
 
-def test_nothing_is_reported_to_the_makers_of_openvino(cache: Path) -> None:
-    backend(cache)
-    assert sys.modules["openvino_telemetry"] is None
-
-
 def test_the_cache_is_where_the_system_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert default_cache() == tmp_path / "deepfake-monitor" / "openvino"
