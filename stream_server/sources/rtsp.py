@@ -29,6 +29,7 @@ from analyzer.errors import SourceError, SourceErrorKind
 from stream_server.sources.address import AddressRules, SourceAddress
 from stream_server.sources.base import STALLED_AFTER_S, Backoff, OnFrame, OnStatus, StreamState
 from stream_server.sources.failures import explain_open, explain_read
+from stream_server.sources.interrupt import QuietReads, quiet, quiet_reads
 from stream_server.sources.pacer import Pacer
 from stream_server.sources.thread import ThreadSource
 
@@ -107,7 +108,7 @@ class RTSPSource(ThreadSource):
         started_s = time.monotonic()
         read_s = self._patience.look_s if self.kind == "rtsp" else self._patience.lost_after_s
         try:
-            timeout = (self._patience.open_s, read_s)
+            timeout = (self._patience.open_s, None if quiet else read_s)
             container = av.open(url, options=self._options(), timeout=timeout, metadata_errors="replace")
         except FFmpegError as error:
             waited_s = time.monotonic() - started_s
@@ -115,8 +116,8 @@ class RTSPSource(ThreadSource):
             raise explain_open(
                 error, url, timed_out=timed_out, redirects=self._redirects, playlists=self._playlists
             ) from None
-        with container:
-            return self._read(container)
+        with container, quiet_reads(container, started_s, read_s, self._stopping) as reads:
+            return self._read(container, reads)
 
     def _options(self) -> dict[str, str]:
         """FFmpeg's options; the times are microseconds."""
@@ -147,7 +148,7 @@ class RTSPSource(ThreadSource):
                 options["max_redirects"] = "0"
         return options
 
-    def _read(self, container: InputContainer) -> SourceError:
+    def _read(self, container: InputContainer, reads: QuietReads) -> SourceError:
         """Deliver frames until the connection ends, and say how it did."""
         stream = self._pick(container)
         codec = stream.codec_context.name
@@ -159,7 +160,7 @@ class RTSPSource(ThreadSource):
         undecodable = False
         fresh = True
         try:
-            for packet in self._packets(container, stream):
+            for packet in self._packets(container, stream, reads):
                 frames = [] if packet is None else _decode(packet)
                 undecodable = frames is None if packet is not None else undecodable
                 for frame in frames or ():
@@ -187,22 +188,28 @@ class RTSPSource(ThreadSource):
         stream.codec_context.flags |= Flags.low_delay.value
         return stream
 
-    def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream] | None]:
+    def _packets(
+        self, container: InputContainer, stream: VideoStream, reads: QuietReads
+    ) -> Iterator[Packet[VideoStream] | None]:
         """What comes in; None for every `look_s` in which nothing does. Ends with the connection or when stopped."""
         damaged = False
         while not self._stopping.is_set():
             try:
+                reads.begin()
                 for packet in container.demux(stream):
+                    reads.end()
                     if self._stopping.is_set():
                         return
                     # A read that was broken off may have lost half a packet: go on with a picture that needs no other.
                     damaged = damaged and not packet.is_keyframe
                     yield None if damaged else packet
+                    reads.begin()
                 return
             except (ExitError, av.error.TimeoutError):
                 # RTSP can be read on as if nothing had happened (seen with a frozen camera that went on); HTTP cannot
                 if self.kind != "rtsp":
                     raise
+                reads.end()
                 damaged = True
                 yield None
 
