@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from analyzer.config import NUM_FRAMES, AnalyzerConfig
 from analyzer.datatypes import FaceCrop, FaceEnded, FaceKey, NotScored
+from analyzer.engine_stats import STAGE_BOUNDS_S, LatencyMeter
 from analyzer.errors import ScorerError
 from analyzer.scorer import Scorer
 
@@ -81,6 +82,8 @@ class _Waiting:
     crop: FaceCrop
     since_s: float
     """When the face began to wait; a newer crop that replaces the older one inherits it."""
+    put_s: float
+    """When this very crop came."""
 
 
 class Batcher:
@@ -94,6 +97,8 @@ class Batcher:
 
     def __init__(self, config: AnalyzerConfig, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` is that of `received_at_s`."""
+        self.waits = LatencyMeter(STAGE_BOUNDS_S)
+        """From when a crop was put until it was taken."""
         self._config = config
         self._max_batch = min(config.max_batch, config.max_windows)
         self._clock = clock
@@ -122,9 +127,11 @@ class Batcher:
             lane = self._fit if crop.quality.fit else self._unfit
             waiting = lane.get(crop.key)
             if waiting is None:
-                lane[crop.key] = _Waiting(crop, self._clock())
+                now = self._clock()
+                lane[crop.key] = _Waiting(crop, now, now)
             else:
                 waiting.crop = crop
+                waiting.put_s = self._clock()
                 if crop.quality.fit:  # nobody misses an older word on why a face is not scored
                     self._dropped["replaced"] += 1
                     self._overtaken += self._clock() - waiting.since_s > BEHIND_S
@@ -223,7 +230,7 @@ class Batcher:
         self._dropped["stale"] += len(stale)
         chosen = self._choose()
         for crop in chosen:
-            del self._fit[crop.key]
+            self.waits.add(now - self._fit.pop(crop.key).put_s)
             self._taken[crop.key] += 1
         overdue = self._jobs and now - max(self._jobs[0].since_s, self._last_job_s) >= JOB_EVERY_S
         batch = Batch(

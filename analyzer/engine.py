@@ -168,6 +168,12 @@ class Engine:
             dropped={**self._batcher.dropped, **{cause: totals[cause] for cause in causes}},
             queues={"crops": crops, "offline": jobs},
             latency=self._model.latency.histogram(),
+            stages={
+                "frame_wait": self._ports.frame_waits.histogram(),
+                "look": self._ports.looks.histogram(),
+                "crop_wait": self._batcher.waits.histogram(),
+                "score": self._model.batches.histogram(),
+            },
             face_rate_share=self._load.share,
             threads=tuple(threads),
         )

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 LATENCY_BOUNDS_S = (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.0, 5.0)
 """Upper bounds of the latency buckets; half a second is what the monitor promises for p95."""
 
+STAGE_BOUNDS_S = (0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0)
+"""The same for one stage of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class StreamStats:
@@ -28,7 +31,7 @@ class StreamStats:
 
 @dataclass(frozen=True, slots=True)
 class LatencyHistogram:
-    """Seconds from a frame's arrival to its score."""
+    """How long something took, in seconds."""
 
     bounds_s: tuple[float, ...]
     counts: tuple[int, ...]
@@ -64,26 +67,31 @@ class EngineStats:
     queues: Mapping[str, int]
     """`crops` that wait for the scorer, `offline` jobs of uploads."""
     latency: LatencyHistogram
+    """From a frame's arrival to its score."""
+    stages: Mapping[str, LatencyHistogram]
+    """What that is made of: `frame_wait` until the vision thread takes the frame, `look` until its crops are cut out,
+    `crop_wait` until the model thread takes a crop, `score` until its window is scored."""
     face_rate_share: float
     """1 when every face is looked at as often as wanted, less under load."""
     threads: tuple[ThreadHealth, ...]
 
 
 class LatencyMeter:
-    """Collects latencies on one thread, is read from others."""
+    """Collects latencies. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, bounds_s: tuple[float, ...] = LATENCY_BOUNDS_S) -> None:
+        self._bounds_s = bounds_s
         self._lock = threading.Lock()
-        self._counts = [0] * (len(LATENCY_BOUNDS_S) + 1)
+        self._counts = [0] * (len(bounds_s) + 1)
         self._sum_s = 0.0
 
     def add(self, latency_s: float) -> None:
-        """Count one score."""
+        """Count one."""
         with self._lock:
-            self._counts[bisect.bisect_left(LATENCY_BOUNDS_S, latency_s)] += 1
+            self._counts[bisect.bisect_left(self._bounds_s, latency_s)] += 1
             self._sum_s += latency_s
 
     def histogram(self) -> LatencyHistogram:
         """All so far."""
         with self._lock:
-            return LatencyHistogram(LATENCY_BOUNDS_S, tuple(self._counts), self._sum_s, sum(self._counts))
+            return LatencyHistogram(self._bounds_s, tuple(self._counts), self._sum_s, sum(self._counts))

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 
 from analyzer.batcher import Batch, Batcher
 from analyzer.datatypes import AnalyzerEvent, Score
-from analyzer.engine_stats import LatencyMeter, ThreadHealth
+from analyzer.engine_stats import STAGE_BOUNDS_S, LatencyMeter, ThreadHealth
 from analyzer.errors import ScorerError
 from analyzer.pace import LoadControl
 from analyzer.scorer import Scorer, ScorerInfo
@@ -41,6 +41,9 @@ class ModelThread:
         emit: Callable[[AnalyzerEvent], None],
     ) -> None:
         self.latency = LatencyMeter()
+        """From a frame's arrival to its score."""
+        self.batches = LatencyMeter(STAGE_BOUNDS_S)
+        """From when a batch was taken until it was scored."""
         self.counts: Counter[str] = Counter(scores=0, scorer_failures=0, no_number=0, window_evicted=0)
         self.info: ScorerInfo | None = None
         """Of the scorer in use; None before there is one."""
@@ -154,7 +157,9 @@ class ModelThread:
             self._failures = 0
 
     def _score(self, batch: Batch, scorer: Scorer, policy: VerdictPolicy) -> None:
+        taken_s = time.monotonic()
         updates = scorer.push(batch.crops)
+        self.batches.add(time.monotonic() - taken_s)
         self._failures = 0
         for crop, update in zip(batch.crops, updates, strict=True):
             if update.score is not None and math.isfinite(update.score.logit):

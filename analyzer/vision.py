@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from analyzer.batcher import Batcher
 from analyzer.config import AnalyzerConfig
 from analyzer.datatypes import AnalyzerEvent, Frame
-from analyzer.engine_stats import StreamStats, ThreadHealth
+from analyzer.engine_stats import STAGE_BOUNDS_S, LatencyMeter, StreamStats, ThreadHealth
 from analyzer.errors import DetectorError, MediaError
 from analyzer.faces.detector import FaceDetector
 from analyzer.pace import next_due_s
@@ -103,6 +103,10 @@ class VisionPorts:
     interval_s: Callable[[str], float]
     """Of a stream, now: seconds between two frames that are looked at."""
     face_ids: FaceIds = field(default_factory=FaceIds)
+    frame_waits: LatencyMeter = field(default_factory=lambda: LatencyMeter(STAGE_BOUNDS_S))
+    """From a frame's arrival until it is taken."""
+    looks: LatencyMeter = field(default_factory=lambda: LatencyMeter(STAGE_BOUNDS_S))
+    """From there until its crops are cut out."""
 
 
 class VisionThread:
@@ -177,8 +181,11 @@ class VisionThread:
                 frame = self.slot.take(TAKE_TIMEOUT_S)
                 if frame is None:
                     continue
-                due_s = next_due_s(due_s, time.monotonic(), self._ports.interval_s(self.stream_id))
+                taken_s = time.monotonic()
+                self._ports.frame_waits.add(taken_s - frame.received_at_s)
+                due_s = next_due_s(due_s, taken_s, self._ports.interval_s(self.stream_id))
                 self._look(pipeline, frame)
+                self._ports.looks.add(time.monotonic() - taken_s)
         finally:
             self._ports.face_ids.end(pipeline.next_face_id)
             for ended in pipeline.finish():

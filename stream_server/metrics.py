@@ -47,7 +47,13 @@ class MonitorCollector(Collector):
         yield CounterMetricFamily(
             f"{PREFIX}_scorer_failures", "New scorers after a failure.", value=stats.scorer_failures
         )
-        yield _latency(stats.latency)
+        latency = HistogramMetricFamily(f"{PREFIX}_latency_seconds", "From frame received to score published.")
+        _add_histogram(latency, [], stats.latency)
+        yield latency
+        stages = HistogramMetricFamily(f"{PREFIX}_stage_seconds", "What that is made of.", labels=["stage"])
+        for stage, histogram in stats.stages.items():
+            _add_histogram(stages, [stage], histogram)
+        yield stages
         queues = GaugeMetricFamily(f"{PREFIX}_queue_length", "How much waits, by queue.", labels=["queue"])
         for name, length in queue_lengths(self._monitor, stats).items():
             queues.add_metric([name], length)
@@ -97,18 +103,13 @@ def _by_label(name: str, help_text: str, label: str, values: dict[str, int]) -> 
     return family
 
 
-def _latency(histogram: LatencyHistogram) -> Metric:
-    buckets = []
+def _add_histogram(family: HistogramMetricFamily, labels: list[str], histogram: LatencyHistogram) -> None:
+    buckets: list[tuple[str, float]] = []
     total = 0
     for bound, count in zip((*map(str, histogram.bounds_s), "+Inf"), histogram.counts, strict=True):
         total += count
         buckets.append((bound, total))
-    return HistogramMetricFamily(
-        f"{PREFIX}_latency_seconds",
-        "From frame received to score published.",
-        buckets=buckets,
-        sum_value=histogram.sum_s,
-    )
+    family.add_metric(labels, buckets, sum_value=histogram.sum_s)
 
 
 def drops(monitor: Monitor, stats: EngineStats) -> dict[str, int]:

@@ -168,6 +168,16 @@ def test_nothing_is_kept_of_faces_that_ended(batcher: Batcher, clock: Clock) -> 
     assert [len(one) for one in kept] == [0] * 5
 
 
+def test_the_wait_of_each_crop_that_is_taken_is_measured_from_when_it_came(batcher: Batcher, clock: Clock) -> None:
+    batcher.put(_crop("a", 1, clock.now_s))
+    clock.now_s += 0.25
+    batcher.put(_crop("a", 1, clock.now_s))  # a newer one
+    clock.now_s += 0.125
+    batcher.take(0)
+    waits = batcher.waits.histogram()
+    assert (waits.count, waits.sum_s) == (1, pytest.approx(0.125))
+
+
 def test_streams_take_turns_when_one_has_many_faces(batcher: Batcher, clock: Clock) -> None:
     for face_id in range(6):
         batcher.put(_crop("crowd", face_id, clock.now_s))

@@ -30,6 +30,8 @@ def test_prometheus_can_read_what_is_counted() -> None:
     assert got["deepfake_monitor_faces_total[('stream', 'door')]"] >= 16
     assert got["deepfake_monitor_scores_total"] >= 1
     assert got["deepfake_monitor_latency_seconds_count"] == got["deepfake_monitor_scores_total"]
+    for stage in ("frame_wait", "look", "crop_wait", "score"):
+        assert got[f"deepfake_monitor_stage_seconds_count[('stage', '{stage}')]"] >= 1
     assert got["deepfake_monitor_streams[('state', 'live')]"] == 1
     assert got["deepfake_monitor_viewers"] == 1
     assert got["deepfake_monitor_thread_alive[('thread', 'model')]"] == 1
