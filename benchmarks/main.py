@@ -1,12 +1,13 @@
-"""`deepfake-monitor bench`: what a score costs, how many streams one process holds, and what memory that takes."""
+"""`deepfake-monitor bench`: what a score costs, how many streams one process holds, and where the time goes."""
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -16,11 +17,13 @@ from rich.console import Console
 from rich.table import Table
 
 from analyzer.errors import ConfigError
-from benchmarks import memory, score_cost, streams, webrtc
-from benchmarks.streams import Attempt, StreamsHeld
+from benchmarks import memory, parity, parts, plots, score_cost, streams, throughput, webrtc
+from benchmarks.streams import FACE_RATE, LIMITS_MS, WANTED_RATE, Attempt, StreamsHeld
 from tests.cameras import missing
 
-PARTS: Final = ("score_cost", "webrtc", "rtsp", "memory")
+STREAM_PARTS: Final = {"webrtc": "webrtc_480p15", "rtsp": "rtsp_720p25", "rtsp_1080": "rtsp_1080p25"}
+PARTS: Final = ("score_cost", "parity", "throughput", "ceilings", *STREAM_PARTS, "memory", "upload")
+QUICK: Final = ("score_cost", "parity", "throughput", "ceilings", "rtsp", "upload")
 
 out = Console(highlight=False)
 
@@ -28,48 +31,130 @@ out = Console(highlight=False)
 def run(arguments: Sequence[str]) -> int:
     """Measure what was asked for and print it; returns the exit code. Raises `ConfigError` when a part cannot run."""
     options = _options(arguments)
-    results: dict[str, Any] = {"machine": _machine(), "command": " ".join(["deepfake-monitor bench", *arguments])}
-    seconds, most = (6.0, 4) if options.quick else (15.0, options.most)
-    if {"rtsp", "memory"} & set(options.only) and (why := missing()):
+    wanted = options.only or (QUICK if options.quick else PARTS)
+    if {"rtsp", "rtsp_1080", "memory"} & set(wanted) and (why := missing()):
         raise ConfigError(f"there is no RTSP server for the cameras: {why}; or leave them out: --only score_cost")
-    if "score_cost" in options.only:
-        results["score_cost"] = _json(score_cost.measure(quick=options.quick))
-        _print_score_cost(results["score_cost"])
-    held: dict[str, Callable[[], StreamsHeld]] = {
-        "webrtc": lambda: webrtc.webrtc_streams(seconds, options.limit_ms, most, _say_attempt),
-        "rtsp": lambda: streams.rtsp_streams(seconds, options.limit_ms, most, _say_attempt, (1280, 720, 25)),
-    }
-    for part, search in held.items():
-        if part in options.only:
-            out.print(
-                f"\n[bold]Streams held, {part}[/bold] at {streams.FACE_RATE:g} faces/s, p95 < {options.limit_ms:g} ms"
-            )
-            result = search()
-            results.setdefault("streams", {})[result.kind] = _json(result)
-            out.print(
-                f"{result.kind}: {result.held} held" + (" (the most that was tried)" if result.held == most else "")
-            )
-    if "memory" in options.only:
-        out.print("\n[bold]Memory[/bold]")
-        measured = memory.measure(20 if options.quick else 200, lambda text: out.print(f"  {text}"))
-        results["memory"] = {**_json(measured), "per_stream_mb": measured.per_stream_mb}
-        _print_table("memory", results["memory"])
-    if options.json is not None:
-        options.json.write_text(json.dumps(results, indent=2, allow_nan=True) + "\n")
+    if options.plots is not None:
+        plots.check(options.plots)
+    results: dict[str, Any] = {"machine": _machine(), "command": " ".join(["deepfake-monitor bench", *arguments])}
+    for part in PARTS:
+        if part in wanted:
+            out.print(f"\n[bold]{part}[/bold]")
+            _MEASURES[part](results, options.quick, options.most)
+            _save(results, options.json)  # after each part: a run that is broken off leaves what it has
+    _whole_and_parts(results)
+    _save(results, options.json)
+    if options.plots is not None:
+        for path in plots.draw(results, options.plots):
+            out.print(f"drawn: {path}")
     return 0
+
+
+def _score_cost(results: dict[str, Any], quick: bool, most: int) -> None:
+    del most
+    measured = {}
+    for backend in ("torch", "auto"):
+        cost = score_cost.measure(quick=quick, backend=backend)
+        measured[cost.backend] = asdict(cost)
+    results["score_cost"] = {**measured[cost.backend], "backends": measured}
+    _table("one thread", {name: {k: v for k, v in one.items() if k != "backend"} for name, one in measured.items()})
+
+
+def _parity(results: dict[str, Any], quick: bool, most: int) -> None:
+    del most
+    results["parity"] = asdict(parity.measure(100 if quick else 1000))
+    _table("against torch float32", {"": results["parity"]})
+
+
+def _throughput(results: dict[str, Any], quick: bool, most: int) -> None:
+    del most
+    measured = asdict(throughput.measure(quick=quick))
+    by_batch = measured.pop("by_batch")
+    results["throughput"] = {**measured, "by_batch": {str(size): per_s for size, per_s in by_batch.items()}}
+    _table("all cores, faces/s", {"": {**{f"network, {size} together": v for size, v in by_batch.items()}, **measured}})
+
+
+def _ceilings(results: dict[str, Any], quick: bool, most: int) -> None:
+    del most
+    found = parts.ceilings(FACE_RATE, psutil.cpu_count() or 1, quick=quick)
+    results["ceilings"] = {name: asdict(one) for name, one in found.items()}
+    _table("each step alone", results["ceilings"])
+
+
+def _streams(part: str, results: dict[str, Any], quick: bool, most: int) -> None:
+    seconds, most = (6.0, 4) if quick else (15.0, most)
+    out.print(f"held: each stream gets {WANTED_RATE:g} of {FACE_RATE:g} scores/s, p95 within {LIMITS_MS} ms")
+    if part == "webrtc":
+        found = webrtc.webrtc_streams(seconds, most, _say_attempt)
+    else:
+        size = parts.SIZES[STREAM_PARTS[part].removeprefix("rtsp_")]
+        found = streams.rtsp_streams(seconds, most, _say_attempt, size)
+    results.setdefault("streams", {})[found.kind] = {
+        **asdict(found),
+        "held_by_limit_ms": {f"{limit:g}": held for limit, held in found.held_by_limit_ms.items()},
+        "most_tried": most,
+    }
+    _say_held(found, most)
+
+
+def _memory(results: dict[str, Any], quick: bool, most: int) -> None:
+    del most
+    measured = memory.measure(20 if quick else 200, lambda text: out.print(f"  {text}"))
+    results["memory"] = {**asdict(measured), "per_stream_mb": measured.per_stream_mb}
+    _table("resident memory", {"": results["memory"]})
+
+
+def _upload(results: dict[str, Any], quick: bool, most: int) -> None:
+    del most
+    results["upload"] = {"s_per_minute": parts.upload_s_per_minute(quick=quick)}
+    _table("one face, 640 x 480 at 25/s", {"": results["upload"]})
+
+
+Measure = Callable[[dict[str, Any], bool, int], None]
+
+_MEASURES: Final[dict[str, Measure]] = {
+    "score_cost": _score_cost,
+    "parity": _parity,
+    "throughput": _throughput,
+    "ceilings": _ceilings,
+    **{part: functools.partial(_streams, part) for part in STREAM_PARTS},
+    "memory": _memory,
+    "upload": _upload,
+}
+"""Each puts its figures into the results; whether to be quick, and the most streams to try."""
+
+
+def _whole_and_parts(results: dict[str, Any]) -> None:
+    """What a camera of 720p costs the monitor, over the sum of what its steps cost alone, from the same run."""
+    held, alone = results.get("streams", {}).get("rtsp_720p25"), results.get("ceilings", {}).get("720p25")
+    best = next((one for one in (held or {}).get("attempts", []) if one["streams"] == held["held"]), None)
+    if best is None or alone is None:
+        return
+    fps = parts.SIZES["720p25"][2]
+    parts_ms = parts.Ceiling(**alone).stream_ms(fps, best["scores_per_s_mean"])
+    whole_ms = 1e3 * best["monitor_cores"] / best["streams"]
+    results["pipeline"] = {
+        "streams": best["streams"],
+        "whole_ms_per_stream_s": whole_ms,
+        "parts_ms_per_stream_s": parts_ms,
+        "over_sum_of_parts": whole_ms / parts_ms,
+    }
+    out.print("\n[bold]pipeline[/bold]")
+    _table("rtsp_720p25", {"": results["pipeline"]})
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="deepfake-monitor bench",
-        description="Measure the cost of a score against naive recompute, the streams one process holds, and memory. "
+        description="Measure the cost of a score against naive recompute, parity of the backends, throughput, the "
+        "ceilings of each step alone, the streams one process holds with their latency by stage, memory, and uploads. "
         "Everything runs on this machine, cameras and peers included; compare figures of one run only.",
     )
-    parser.add_argument("--quick", action="store_true", help="short looks and at most 4 streams: about two minutes")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
-    parser.add_argument("--limit-ms", type=float, default=500.0, help="latency limit at the 95th percentile (500)")
+    parser.add_argument("--quick", action="store_true", help="short looks and 4 streams: about two minutes")
+    parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--most", type=int, default=32, help="never try more streams than this (32)")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write everything as JSON, too")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="draw PNG plots into this folder, too")
     return parser.parse_args(arguments)
 
 
@@ -83,26 +168,36 @@ def _machine() -> dict[str, Any]:
     }
 
 
-def _json(value: Any) -> dict[str, Any]:
-    assert is_dataclass(value)
-    assert not isinstance(value, type)
-    return asdict(value)
+def _save(results: dict[str, Any], path: Path | None) -> None:
+    if path is not None:
+        path.write_text(json.dumps(results, indent=2, allow_nan=True) + "\n")
 
 
 def _say_attempt(attempt: Attempt) -> None:
     out.print(
-        f"{attempt.streams:5d} streams: {'held    ' if attempt.held else 'not held'}"
-        f" slowest {attempt.scores_per_s_min:4.1f} scores/s  p50 {attempt.p50_ms:4.0f} ms  p95 {attempt.p95_ms:4.0f} ms"
+        f"{attempt.streams:5d} streams: slowest {attempt.scores_per_s_min:4.1f} scores/s"
+        f"  p50 {attempt.p50_ms:4.0f} ms  p95 {attempt.p95_ms:4.0f} ms"
         f"  monitor {attempt.monitor_cores:.2f} cores, others {attempt.other_cores:.2f}  {attempt.rss_mb:.0f} MB"
     )
 
 
-def _print_score_cost(measured: dict[str, Any]) -> None:
-    _print_table("score_cost", measured)
+def _say_held(found: StreamsHeld, most: int) -> None:
+    for limit_ms, held in found.held_by_limit_ms.items():
+        out.print(f"{found.kind}: {held} held within {limit_ms:g} ms" + (" (the most tried)" if held == most else ""))
+    if found.best is not None:
+        stages = {name: f"{one.p50:.1f} / {one.p95:.1f}" for name, one in found.best.stages_ms.items()}
+        _table(f"{found.held} streams, p50 / p95 in ms", {"": stages})
 
 
-def _print_table(title: str, values: dict[str, Any]) -> None:
-    table = Table("figure", title, show_header=True)
-    for name, value in values.items():
-        table.add_row(name, f"{value:.3f}" if isinstance(value, float) else str(value))
+def _table(title: str, columns: dict[str, dict[str, Any]]) -> None:
+    """Figures line by line, a column for each thing measured."""
+    table = Table("figure", *(f"{title} {name}".strip() if name == "" else name for name in columns))
+    for figure in next(iter(columns.values())):
+        table.add_row(figure, *(_said(column[figure]) for column in columns.values()))
     out.print(table)
+
+
+def _said(value: Any) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.2g}" if abs(value) < 0.01 else f"{value:.1f}" if abs(value) >= 100 else f"{value:.2f}"

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
 import torch
 
-from analyzer.config import FACE_SIZE, NUM_FRAMES, AnalyzerConfig
-from analyzer.datatypes import Box, FaceCrop, FaceKey, Pixels, Quality
+from analyzer.config import NUM_FRAMES, AnalyzerConfig
+from analyzer.datatypes import FaceCrop, Pixels
 from analyzer.model.card import default_weights_dir, find_weights
 from analyzer.model.net_scorer import NetScorer, make_scorer
 from analyzer.model.network import DeepfakeNet, cost
 from analyzer.model.torch_backend import TorchBackend
 from analyzer.scorer import Scorer, ScorerInfo
+from benchmarks.faces import FACE_STEP_S, crop_of, face_crops
 
 BATCH: Final = 4
 """Faces that come together, as from four streams."""
-FACE_STEP_S: Final = 1 / 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class ScoreCost:
     """What counting multiplications promises."""
 
 
-def measure(*, quick: bool = False, device: str = "auto", threads: int = 1) -> ScoreCost:
+def measure(*, quick: bool = False, device: str = "auto", threads: int = 1, backend: str = "auto") -> ScoreCost:
     """Time both ways on the shipped weights; where there are none on a random network, which takes the same time.
 
     One thread by default: naive recompute fills any number of cores, one new face does not, and what counts for a busy
@@ -62,15 +62,15 @@ def measure(*, quick: bool = False, device: str = "auto", threads: int = 1) -> S
     """
     rounds = 10 if quick else 40
     config = AnalyzerConfig(torch_threads=threads, max_windows=BATCH + 1)
-    scorer = _scorer(device, config)
-    faces = _faces()
+    scorer = make(device, config, backend)
+    faces = face_crops()[0][:NUM_FRAMES]
     lone: list[float] = []
     together: list[float] = []
     naive: list[float] = []
     for step in range(NUM_FRAMES + rounds):
         measured = step >= NUM_FRAMES  # before that the windows fill and nothing is scored
-        alone = [_crop(faces[step % len(faces)], 0, step)]
-        batch = [_crop(faces[(step + face_id) % len(faces)], face_id, step) for face_id in range(1, BATCH + 1)]
+        alone = [crop_of(faces[step % len(faces)], 0, step)]
+        batch = [crop_of(faces[(step + face_id) % len(faces)], face_id, step) for face_id in range(1, BATCH + 1)]
         for crops, times in ((alone, lone), (batch, together)):
             seconds = _push_s(scorer, crops, scored=measured or step == NUM_FRAMES - 1)
             if measured:
@@ -99,24 +99,13 @@ def measure(*, quick: bool = False, device: str = "auto", threads: int = 1) -> S
     )
 
 
-def _scorer(device: str, config: AnalyzerConfig) -> Scorer:
+def make(device: str, config: AnalyzerConfig, backend: str = "auto") -> Scorer:
+    """The shipped scorer, or one of a random network."""
     if find_weights(default_weights_dir()) is not None:
-        return make_scorer(None, device, config)
+        return make_scorer(None, device, config, backend=backend)
     target = torch.device("cuda" if device == "cuda" else "cpu")
     info = ScorerInfo(device=str(target), backend="torch", model="random", weights_sha256=None)
-    backend = TorchBackend(DeepfakeNet(), target, config.torch_threads)
-    return NetScorer(backend, info, config)
-
-
-def _faces() -> list[Pixels]:
-    rng = np.random.default_rng(1)
-    return [rng.integers(0, 256, (FACE_SIZE, FACE_SIZE, 3), dtype=np.uint8) for _ in range(NUM_FRAMES)]
-
-
-def _crop(pixels: Pixels, face_id: int, step: int) -> FaceCrop:
-    quality = Quality(reason=None, size_px=120.0, sharpness=100.0, brightness=120.0, yaw=0.0)
-    at_s = step * FACE_STEP_S
-    return FaceCrop(FaceKey("bench", face_id), 0, step, None, at_s, Box(0, 0, 120, 120), quality, pixels)
+    return NetScorer(TorchBackend(DeepfakeNet(), target, config.torch_threads), info, config)
 
 
 def _push_s(scorer: Scorer, crops: list[FaceCrop], *, scored: bool) -> float:
@@ -127,7 +116,7 @@ def _push_s(scorer: Scorer, crops: list[FaceCrop], *, scored: bool) -> float:
     return seconds
 
 
-def _recompute_s(scorer: Scorer, faces: list[Pixels]) -> float:
+def _recompute_s(scorer: Scorer, faces: Sequence[Pixels]) -> float:
     start = time.perf_counter()
     clip = scorer.score_clip(faces, [i * FACE_STEP_S for i in range(NUM_FRAMES)])
     seconds = time.perf_counter() - start

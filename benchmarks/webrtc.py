@@ -37,6 +37,6 @@ def webcams(monitor: MonitorProcess, count: int) -> Iterator[None]:
                 process.kill()
 
 
-def webrtc_streams(seconds: float, limit_ms: float, most: int, said: Callable[[Attempt], None]) -> StreamsHeld:
+def webrtc_streams(seconds: float, most: int, said: Callable[[Attempt], None]) -> StreamsHeld:
     """640 x 480 at 15 frames per second, VP8."""
-    return search(f"webrtc_480p{FPS}", webcams, seconds, limit_ms, most, said)
+    return search(f"webrtc_480p{FPS}", webcams, seconds, most, said)

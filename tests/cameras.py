@@ -14,7 +14,7 @@ import signal
 import socket
 import struct
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -93,6 +93,15 @@ def encode_clip(path: Path, codec: Codec, pictures: Iterable[Pixels], key_every:
     units.extend(bytes(packet) for packet in context.encode(None))
     path.write_bytes(b"".join(struct.pack(">I", len(unit)) + unit for unit in units))
     return Clip(codec, path)
+
+
+def access_units(path: Path) -> Iterator[bytes]:
+    """What `encode_clip` wrote, picture by picture."""
+    data, place = path.read_bytes(), 0
+    while place < len(data):
+        (size,) = struct.unpack_from(">I", data, place)
+        yield data[place + 4 : place + 4 + size]
+        place += 4 + size
 
 
 def self_signed(folder: Path) -> Path:

@@ -14,14 +14,19 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from types import TracebackType
 from typing import Any, Final
 
 import psutil
+from prometheus_client.parser import text_string_to_metric_families
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from analyzer.errors import OverloadedError, ScorerError
+
+Stages = dict[str, tuple[tuple[float, ...], tuple[int, ...]]]
+"""Stage -> upper bounds in seconds, and how many lay in each bucket; one bucket more than bounds."""
 
 START_S: Final = 90.0
 """Loading torch on a busy machine takes half a minute at worst."""
@@ -36,6 +41,8 @@ class Watched:
     """Scores per stream."""
     latencies_ms: tuple[float, ...]
     """Frame received to score published, of every score, sorted."""
+    deliveries_ms: tuple[float, ...]
+    """Window scored to message received here, of every score, sorted."""
     cpu_cores: float
     """Of the monitor's process, 1.0 is one core."""
     rss_mb: float
@@ -163,7 +170,7 @@ class MonitorProcess:
     def watch(self, seconds: float) -> Watched:
         """Listen to the live websocket for so long."""
         scores: dict[str, int] = defaultdict(int)
-        latencies = []
+        latencies, deliveries = [], []
         process = self.usage
         with connect(self.websocket("/ws/live"), max_size=None) as socket:
             start = time.monotonic()
@@ -176,10 +183,26 @@ class MonitorProcess:
                 if message["type"] == "score":
                     scores[message["stream_id"]] += 1
                     latencies.append(float(message["latency_ms"]))
+                    deliveries.append(max(0.0, 1e3 * (time.time() - float(message["scored_at"]))))
             elapsed = time.monotonic() - start
             after = process.cpu_times()
         cpu = (after.user + after.system - before.user - before.system) / elapsed
-        return Watched(elapsed, dict(scores), tuple(sorted(latencies)), cpu, self.rss_mb())
+        return Watched(elapsed, dict(scores), tuple(sorted(latencies)), tuple(sorted(deliveries)), cpu, self.rss_mb())
+
+    def stages(self) -> Stages:
+        """What `/metrics` says of the stages of the latency."""
+        found: Stages = {}
+        for family in text_string_to_metric_families(self.fetch("/metrics").decode()):
+            if family.name == "deepfake_monitor_stage_seconds":
+                buckets: dict[str, list[tuple[float, float]]] = defaultdict(list)
+                for sample in family.samples:
+                    if sample.name.endswith("_bucket"):
+                        buckets[sample.labels["stage"]].append((float(sample.labels["le"]), sample.value))
+                for stage, pairs in buckets.items():
+                    totals = [0.0, *(total for _, total in pairs)]
+                    bounds_s = tuple(bound for bound, _ in pairs[:-1])
+                    found[stage] = bounds_s, tuple(round(b - a) for a, b in pairwise(totals))
+        return found
 
     @contextmanager
     def listening(self) -> Iterator[Live]:

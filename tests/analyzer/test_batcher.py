@@ -175,7 +175,8 @@ def test_the_wait_of_each_crop_that_is_taken_is_measured_from_when_it_came(batch
     clock.now_s += 0.125
     batcher.take(0)
     waits = batcher.waits.histogram()
-    assert (waits.count, waits.sum_s) == (1, pytest.approx(0.125))
+    assert waits.count == 1
+    assert waits.sum_s == pytest.approx(0.125)
 
 
 def test_streams_take_turns_when_one_has_many_faces(batcher: Batcher, clock: Clock) -> None:

@@ -22,6 +22,7 @@ def test_both_ways_to_score_are_timed_and_counted(threads: None) -> None:
     measured = measure(quick=True, device="cpu", threads=1)
     assert measured.naive_over_cached_macs > 8
     assert measured.rounds == 10
-    # how much faster is for the full run to say, on a machine that does nothing else
+    # by ratio, in one run: whoever encodes faces twice again breaks this, a busy machine does not
+    assert measured.naive_over_cached > 4
     assert min(measured.cached_ms, measured.cached_batch_ms, measured.naive_ms) > 0
     assert json.loads(json.dumps(asdict(measured)))["device"] == "cpu"
