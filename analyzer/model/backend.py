@@ -45,7 +45,7 @@ class Backend(Protocol):
         ...
 
     def window(self, features: Tensor, elapsed_s: Tensor) -> WindowOutput:
-        """B >= 1 full windows: (B, 16, 128, 7, 7) float32, oldest face first, and (B, 16)."""
+        """B >= 1 full windows: (B, 16, 128, 7, 7) float16 or float32, oldest face first, and (B, 16)."""
         ...
 
     def close(self) -> None:

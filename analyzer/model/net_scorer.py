@@ -106,7 +106,7 @@ class NetScorer:
         try:
             with torch.inference_mode():
                 frames = self._backend.encode(pixels)  # 16 faces
-                kept = frames.features.to(torch.float16).float().unsqueeze(0)  # (1, 16, 128, 7, 7)
+                kept = frames.features.to(torch.float16).unsqueeze(0)  # (1, 16, 128, 7, 7)
                 batch = WindowBatch(kept, elapsed([at_s]), frames.logit.float().unsqueeze(0))
                 return self._judge(self._backend, batch, frames.attention[-1:])[0]
         except RuntimeError as error:

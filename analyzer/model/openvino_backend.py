@@ -91,7 +91,8 @@ class OpenVinoBackend:
         return out.joined()
 
     def window(self, features: Tensor, elapsed_s: Tensor) -> WindowOutput:
-        """See `Backend.window`. In float32: it is the smaller part of the work."""
+        """See `Backend.window`. In float32: in bfloat16 it is a quarter faster, and a logit is off by up to 0.04."""
+        features = features.float()
         logits, attention = torch.empty(len(features)), torch.empty(len(features), NUM_FRAMES)
 
         def put(place: int, results: Sequence[np.ndarray[Any, Any]]) -> None:

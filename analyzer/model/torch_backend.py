@@ -66,6 +66,7 @@ class TorchBackend:
     def window(self, features: Tensor, elapsed_s: Tensor) -> WindowOutput:
         """See `Backend.window`. In float32 on every device: it is the smaller part of the work."""
         net = self._working()
+        features = features.float()
 
         @torch.inference_mode()
         def score(part: Sequence[int]) -> WindowOutput:

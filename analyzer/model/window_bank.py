@@ -20,7 +20,7 @@ class WindowBatch(NamedTuple):
     """B full windows, oldest face first."""
 
     features: Tensor
-    """(B, 16, 128, 7, 7) float32."""
+    """(B, 16, 128, 7, 7) float16."""
     elapsed_s: Tensor
     """(B, 16) float32: seconds since the face before, 0 for the first."""
     frame_logits: Tensor
@@ -133,7 +133,7 @@ class WindowBank:
         rows = (oldest + torch.arange(NUM_FRAMES, device=self._device)) % NUM_FRAMES  # (B, 16)
         # differences in float64: a monotonic clock of weeks has no milliseconds left in float32
         elapsed_s = elapsed([window.times_s for window in windows])
-        return WindowBatch(self._features[slots, rows].float(), elapsed_s.to(self._device), self._logits[slots, rows])
+        return WindowBatch(self._features[slots, rows], elapsed_s.to(self._device), self._logits[slots, rows])
 
     def forget(self, key: FaceKey) -> None:
         """Free the slot of a face; unknown faces are fine."""
