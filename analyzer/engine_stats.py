@@ -70,7 +70,8 @@ class EngineStats:
     """From a frame's arrival to its score."""
     stages: Mapping[str, LatencyHistogram]
     """What that is made of: `frame_wait` until the vision thread takes the frame, `look` until its crops are cut out,
-    `crop_wait` until the model thread takes a crop, `score` until its window is scored."""
+    `crop_wait` until the model thread takes a crop, `score` until the batch that it is in is scored. The first two
+    count frames, with faces or without, the others crops."""
     face_rate_share: float
     """1 when every face is looked at as often as wanted, less under load."""
     threads: tuple[ThreadHealth, ...]

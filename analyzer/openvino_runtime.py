@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import sys
+import threading
 from types import ModuleType
 from typing import Any, Final
 
@@ -19,10 +21,23 @@ def load_openvino() -> ModuleType:
     return importlib.import_module("openvino")
 
 
-@functools.cache
+_core_lock: Final = threading.Lock()
+
+
 def openvino_core() -> Any:
     """The process's one `openvino.Core`; thread-safe. Raises `ImportError`, or `RuntimeError` where it cannot start."""
+    with _core_lock:  # functools.cache alone would let threads that come together make one each
+        return _made_core()
+
+
+@functools.cache
+def _made_core() -> Any:
     return load_openvino().Core()
+
+
+def usable_cores() -> int:
+    """Those that this process may use, which may be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def on_cores(cores: int, precision: str) -> dict[str, Any]:

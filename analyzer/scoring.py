@@ -43,7 +43,7 @@ class ModelThread:
         self.latency = LatencyMeter()
         """From a frame's arrival to its score."""
         self.batches = LatencyMeter(STAGE_BOUNDS_S)
-        """From when a batch was taken until it was scored."""
+        """From when a crop was taken until the batch that it is in was scored."""
         self.counts: Counter[str] = Counter(scores=0, scorer_failures=0, no_number=0, window_evicted=0)
         self.info: ScorerInfo | None = None
         """Of the scorer in use; None before there is one."""
@@ -159,7 +159,9 @@ class ModelThread:
     def _score(self, batch: Batch, scorer: Scorer, policy: VerdictPolicy) -> None:
         taken_s = time.monotonic()
         updates = scorer.push(batch.crops)
-        self.batches.add(time.monotonic() - taken_s)
+        took_s = time.monotonic() - taken_s
+        for _ in batch.crops:  # each of them waited for all of it
+            self.batches.add(took_s)
         self._failures = 0
         for crop, update in zip(batch.crops, updates, strict=True):
             if update.score is not None and math.isfinite(update.score.logit):

@@ -131,7 +131,7 @@ def _whole_and_parts(results: dict[str, Any]) -> None:
     if best is None or alone is None:
         return
     fps = parts.SIZES["720p25"][2]
-    parts_ms = parts.Ceiling(**alone).stream_ms(fps, best["scores_per_s_mean"])
+    parts_ms = parts.Ceiling(**alone).stream_ms(fps * best["decoded_share_min"], best["scores_per_s_mean"])
     whole_ms = 1e3 * best["monitor_cores"] / best["streams"]
     results["pipeline"] = {
         "streams": best["streams"],
@@ -176,7 +176,7 @@ def _save(results: dict[str, Any], path: Path | None) -> None:
 def _say_attempt(attempt: Attempt) -> None:
     out.print(
         f"{attempt.streams:5d} streams: slowest {attempt.scores_per_s_min:4.1f} scores/s"
-        f"  p50 {attempt.p50_ms:4.0f} ms  p95 {attempt.p95_ms:4.0f} ms"
+        f"  decoded {attempt.decoded_share_min:4.0%}  p50 {attempt.p50_ms:4.0f} ms  p95 {attempt.p95_ms:4.0f} ms"
         f"  monitor {attempt.monitor_cores:.2f} cores, others {attempt.other_cores:.2f}  {attempt.rss_mb:.0f} MB"
     )
 

@@ -67,7 +67,7 @@ def draw(results: dict[str, Any], folder: Path) -> list[Path]:
                 axes.barh(row, p50, left=left, color=f"C{number}", label=stage if row == 0 else None)
                 left += p50
         axes.set_yticks(range(len(held)), [f"{kind} x {one['held']}" for kind, one in held.items()])
-        axes.set(xlabel="ms, median of each stage", title="Where a score's time goes")
+        axes.set(xlabel="ms, median of each stage", title="Where a score's time goes (medians do not add up)")
         axes.legend(ncols=len(STAGES), fontsize=7)
         save("stages", figure)
     return drawn

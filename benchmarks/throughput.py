@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import time
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from stream_server.demo import ClipPlan, render_real
 
 BATCHES: Final = (1, 2, 4, 8, 16, 32)
 STREAMS: Final = 16
-FILL_EVERY_S: Final = 0.15
+FILL_EVERY_S: Final = 0.3
 WARM_UP_S: Final = 6.0
 
 
@@ -99,23 +100,24 @@ def _engine_per_s(
     engine.start()
     try:
         slots = {f"bench{i}": engine.add_stream(f"bench{i}") for i in range(STREAMS)}
-        index = 0
+        indices = dict.fromkeys(slots, 0)
+        put_at_s = dict.fromkeys(slots, float("-inf"))
 
         def put(stream_id: str) -> None:
-            nonlocal index
-            index += 1
-            picture = frames[index % len(frames)]
-            slots[stream_id].put(Frame(stream_id, 0, index, None, time.monotonic(), picture))
+            indices[stream_id] += 1
+            put_at_s[stream_id] = time.monotonic()
+            picture = frames[indices[stream_id] % len(frames)]
+            slots[stream_id].put(Frame(stream_id, 0, indices[stream_id], None, put_at_s[stream_id], picture))
 
         def run(until_s: float) -> int:
             count = 0
-            while (left_s := until_s - time.monotonic()) > 0:
-                try:
-                    put(scored.get(timeout=min(left_s, FILL_EVERY_S)))
-                    count += 1
-                except Empty:  # windows that are not full yet give no score
-                    for stream_id in slots:
+            while (now_s := time.monotonic()) < until_s:
+                for stream_id, at_s in put_at_s.items():
+                    if now_s - at_s > FILL_EVERY_S:  # a frame without a score, as before the window is full
                         put(stream_id)
+                with contextlib.suppress(Empty):
+                    put(scored.get(timeout=FILL_EVERY_S / 10))
+                    count += 1
             return count
 
         run(time.monotonic() + WARM_UP_S)

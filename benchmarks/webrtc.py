@@ -39,4 +39,4 @@ def webcams(monitor: MonitorProcess, count: int) -> Iterator[None]:
 
 def webrtc_streams(seconds: float, most: int, said: Callable[[Attempt], None]) -> StreamsHeld:
     """640 x 480 at 15 frames per second, VP8."""
-    return search(f"webrtc_480p{FPS}", webcams, seconds, most, said)
+    return search(f"webrtc_480p{FPS}", webcams, FPS, seconds, most, said)

@@ -213,8 +213,8 @@ class Settings(BaseSettings):
     )
     backend: Literal["auto", "torch", "openvino"] = Field(
         "auto",
-        description="`auto` (OpenVINO on a CPU where it works, else torch), `openvino`, or `torch` (no OpenVINO at "
-        "all: OpenCV finds the faces, three times slower).",
+        description="`auto` (OpenVINO on a CPU where it works, else torch), `openvino` (the same, and never "
+        "CUDA), or `torch` (no OpenVINO at all: OpenCV finds the faces, three times slower).",
     )
     weights: Path | None = Field(None, description="Weights file; by default the one that comes with the program.")
     demo: bool = Field(False, description="Add two demo streams: a real face and a pseudo-fake of it.")

@@ -43,6 +43,8 @@ class Watched:
     """Frame received to score published, of every score, sorted."""
     deliveries_ms: tuple[float, ...]
     """Window scored to message received here, of every score, sorted."""
+    frames_per_s: Mapping[str, float]
+    """Decoded, by stream."""
     cpu_cores: float
     """Of the monitor's process, 1.0 is one core."""
     rss_mb: float
@@ -173,6 +175,7 @@ class MonitorProcess:
         latencies, deliveries = [], []
         process = self.usage
         with connect(self.websocket("/ws/live"), max_size=None) as socket:
+            frames_before = self.frames()
             start = time.monotonic()
             before = process.cpu_times()
             while (left := start + seconds - time.monotonic()) > 0:
@@ -186,8 +189,20 @@ class MonitorProcess:
                     deliveries.append(max(0.0, 1e3 * (time.time() - float(message["scored_at"]))))
             elapsed = time.monotonic() - start
             after = process.cpu_times()
+        frames = {name: (count - frames_before.get(name, 0)) / elapsed for name, count in self.frames().items()}
         cpu = (after.user + after.system - before.user - before.system) / elapsed
-        return Watched(elapsed, dict(scores), tuple(sorted(latencies)), tuple(sorted(deliveries)), cpu, self.rss_mb())
+        return Watched(
+            elapsed, dict(scores), tuple(sorted(latencies)), tuple(sorted(deliveries)), frames, cpu, self.rss_mb()
+        )
+
+    def frames(self) -> dict[str, float]:
+        """Frames decoded so far, by stream."""
+        return {
+            sample.labels["stream"]: sample.value
+            for family in text_string_to_metric_families(self.fetch("/metrics").decode())
+            for sample in family.samples
+            if sample.name == "deepfake_monitor_frames_received_total"
+        }
 
     def stages(self) -> Stages:
         """What `/metrics` says of the stages of the latency."""

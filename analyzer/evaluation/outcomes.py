@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
@@ -75,7 +75,11 @@ def serving_code_digest() -> str:
 def library_versions() -> str:
     """Of what decodes, scales, encodes and computes: another FFmpeg gives other pixels."""
     ffmpeg = sorted(av.library_versions.items())
-    return f"torch {version('torch')}, OpenCV {cv2.__version__}, PyAV {av.__version__}, {ffmpeg}"
+    try:
+        openvino = version("openvino")
+    except PackageNotFoundError:
+        openvino = "none"
+    return f"torch {version('torch')}, OpenVINO {openvino}, OpenCV {cv2.__version__}, PyAV {av.__version__}, {ffmpeg}"
 
 
 def scorer_key(info: ScorerInfo) -> tuple[str | None, str, str]:

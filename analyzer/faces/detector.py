@@ -6,6 +6,7 @@ import functools
 import hashlib
 import logging
 import math
+import threading
 from importlib import resources
 from typing import Any, Final, Protocol
 
@@ -21,6 +22,7 @@ from analyzer.faces.yunet_openvino import CompiledYuNet, OpenVinoYuNet
 logger = logging.getLogger(__name__)
 
 ENGINES: Final = ("auto", "openvino", "opencv")
+SLOWER: Final = "faces are found by OpenCV, which is slower than OpenVINO: %s"
 
 YUNET_FILE: Final = "face_detection_yunet_2023mar.onnx"
 YUNET_SHA256: Final = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
@@ -115,8 +117,16 @@ class OpenCvYuNet:
         return np.empty((0, 15), np.float32) if rows is None else np.asarray(rows, np.float32)
 
 
-@functools.cache
+_compiled_lock: Final = threading.Lock()
+
+
 def _compiled() -> CompiledYuNet:
+    with _compiled_lock:  # functools.cache alone would let streams that start together make one each
+        return _made_compiled()
+
+
+@functools.cache
+def _made_compiled() -> CompiledYuNet:
     return CompiledYuNet(yunet_model())
 
 
@@ -135,7 +145,7 @@ def make_engine(name: str, min_confidence: float) -> Engine:
         reason = str(error).partition("\n")[0]
         if name == "openvino":
             raise DetectorError(f"OpenVINO cannot run {YUNET_FILE}: {reason}") from error
-        logger.warning("faces are found by OpenCV, which is slower than OpenVINO: %s", reason)
+        logger.warning(SLOWER, reason)
         return OpenCvYuNet(min_confidence)
 
 
@@ -152,7 +162,9 @@ class YuNetDetector:
         config = config or AnalyzerConfig()
         self._width = config.detect_width
         cv2.setNumThreads(1)
+        self._min_confidence = config.min_confidence
         self._engine = make_engine(engine, config.min_confidence)
+        self._may_fall_back = engine == "auto" and not isinstance(self._engine, OpenCvYuNet)
 
     @property
     def engine(self) -> str:
@@ -172,10 +184,22 @@ class YuNetDetector:
         if min(size) < MIN_SIDE:
             return []
         try:
-            rows = self._engine.rows(shrink(rgb, size))
+            rows = self._rows(shrink(rgb, size))
         except (cv2.error, RuntimeError) as error:
             raise DetectorError(f"face detection failed on a {width} x {height} picture: {error}") from error
         return detections_from_rows(rows, (width / size[0], height / size[1]), (width, height))
+
+    def _rows(self, rgb: Pixels) -> npt.NDArray[np.float32]:
+        try:
+            return self._engine.rows(rgb)
+        except RuntimeError as error:
+            if not self._may_fall_back:
+                raise
+            # for good: a stream without faces would look like an empty room
+            logger.warning(SLOWER, str(error).partition("\n")[0])
+            self._may_fall_back = False
+            self._engine = OpenCvYuNet(self._min_confidence)
+            return self._engine.rows(rgb)
 
 
 def shrink(rgb: Pixels, size: tuple[int, int]) -> Pixels:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import cv2
@@ -13,13 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.datatypes import Pixels
-from analyzer.openvino_runtime import load_openvino, on_cores, openvino_core
+from analyzer.openvino_runtime import load_openvino, on_cores, openvino_core, usable_cores
 
 STRIDES: Final = (8, 16, 32)
 """Pixels between two anchors on each of the network's three grids; pictures are padded to the largest."""
 
 MAX_SIZES: Final = 16
-"""Picture sizes kept compiled (some 12 MB each): a camera has one. The one not used for longest goes."""
+"""Picture sizes kept compiled (some 12 MB each): a camera has one. The one asked for longest ago goes; the streams that
+have it keep it."""
+
+MAX_CORES: Final = 4
+"""Each takes memory for every size, and four look at 2 000 pictures a second."""
 
 LARGEST_LOG: Final = 10.0
 """Logarithm of the largest side of a box over the stride: beyond it is no face, and further on no number."""
@@ -27,28 +31,41 @@ LARGEST_LOG: Final = 10.0
 Rows = npt.NDArray[np.float32]
 
 
+@dataclass(slots=True)
+class _Compiled:
+    """The network for one size, once somebody has compiled it."""
+
+    model: Any = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
 class CompiledYuNet:
     """The network, compiled once for each size of picture and shared by all detectors of the process. Thread-safe."""
 
     def __init__(self, model: bytes, cores: int = 0) -> None:
-        """`model`: YuNet's ONNX file. `cores`: 0 for all. Raises `ImportError` or `RuntimeError` without OpenVINO."""
+        """`model`: YuNet's ONNX file. `cores`: 0 for all, up to `MAX_CORES`.
+
+        Raises `ImportError` or `RuntimeError` without OpenVINO, or where it does not work.
+        """
         self._openvino = load_openvino()
-        self._cores = cores or os.cpu_count() or 1
+        self._cores = cores or min(usable_cores(), MAX_CORES)
         self._model = openvino_core().read_model(model)
         self._lock = threading.Lock()  # guards what follows
-        self._sizes: OrderedDict[tuple[int, int], Any] = OrderedDict()
+        self._sizes: OrderedDict[tuple[int, int], _Compiled] = OrderedDict()
+        smallest = STRIDES[-1]  # seen to work, before it is trusted
+        self.request((smallest, smallest)).infer([np.zeros((1, smallest, smallest, 3), np.uint8)])
 
     def request(self, size: tuple[int, int]) -> Any:
         """An infer request of one's own for pictures of (width, height), multiples of 32; 0.1 s for a new size."""
         with self._lock:
-            compiled = self._sizes.get(size)
-            if compiled is None:
-                compiled = openvino_core().compile_model(self._sized(size), "CPU", on_cores(self._cores, "f32"))
-                self._sizes[size] = compiled
+            compiled = self._sizes.setdefault(size, _Compiled())
             self._sizes.move_to_end(size)
             if len(self._sizes) > MAX_SIZES:
                 self._sizes.popitem(last=False)
-        return compiled.create_infer_request()
+        with compiled.lock:  # of this size alone: nobody else waits
+            if compiled.model is None:
+                compiled.model = openvino_core().compile_model(self._sized(size), "CPU", on_cores(self._cores, "f32"))
+            return compiled.model.create_infer_request()
 
     def _sized(self, size: tuple[int, int]) -> Any:
         """For RGB bytes as they lie in a picture, (1, height, width, 3)."""

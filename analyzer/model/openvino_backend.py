@@ -7,6 +7,7 @@ of one face with what torch says.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import math
 import os
@@ -26,12 +27,15 @@ from analyzer.config import FACE_SIZE, MAP_SIZE, NUM_FRAMES
 from analyzer.datatypes import Pixels
 from analyzer.model.backend import EncodedFaces
 from analyzer.model.network import ARCHITECTURE, CHANNELS, DeepfakeNet, WindowOutput, preprocess
-from analyzer.openvino_runtime import load_openvino, on_cores, openvino_core
+from analyzer.openvino_runtime import load_openvino, on_cores, openvino_core, usable_cores
 
 logger = logging.getLogger(__name__)
 
 FACES: Final = 4
 """Faces computed at once: more no longer stay in a core's cache."""
+ALIKE: Final = 1e-3
+KEPT: Final = 8
+"""Converted networks on disk, 13 MB each: those of older weights and versions go."""
 PRECISIONS: Final = {"float32": "f32", "bfloat16": "bf16"}
 TOLERANCE: Final = 0.1
 """Of the two logits of the probe face, against torch, absolute and relative: bfloat16 is off by up to 0.02, a wrong
@@ -52,17 +56,18 @@ class OpenVinoBackend:
         openvino = load_openvino()
         torch.set_num_threads(1)  # of what torch still does here, nothing is worth waking a second thread
         self._core = openvino_core()
-        self._lanes = threads or os.cpu_count() or 1
+        self._lanes = threads or usable_cores()
         able = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self._precision = precision if precision != "auto" else "bfloat16" if able else "float32"
         store = _Store(openvino, self._core, cache or default_cache())
-        stem = f"{key}-{ARCHITECTURE}-{openvino.__version__.partition('-')[0]}"
+        stem = f"{key}-{ARCHITECTURE}-{openvino.__version__.partition('-')[0]}-{_code()}"
         for renew in (False, True):
             frame = store.get(f"{stem}-frame", lambda: _convert_frame(openvino, net), renew=renew)
             window = store.get(f"{stem}-window", lambda: _convert_window(openvino, net), renew=renew)
             self._single = self._requests(_sized(frame, 1), self._precision)
             self._several = self._requests(_sized(frame, FACES), self._precision)
             self._windows = self._requests(_sized(window, 1), "float32")
+            self._together = FACES if self._alike() else 1
             if (off := self._off_by(net)) <= TOLERANCE:
                 return
             logger.warning("OpenVINO and torch differ by %.3g in a logit of the probe face", off)
@@ -83,7 +88,7 @@ class OpenVinoBackend:
     def encode(self, pixels: Sequence[Pixels]) -> EncodedFaces:
         """See `Backend.encode`."""
         # so many at once that every core has something to do
-        size = FACES if len(pixels) >= FACES * self._lanes else 1
+        size = self._together if len(pixels) >= FACES * self._lanes else 1
         whole = len(pixels) - len(pixels) % size
         out = _Faces(len(pixels))
         _run(self._several if size > 1 else self._single, _stacks(pixels, 0, whole, size), out.put)
@@ -106,16 +111,24 @@ class OpenVinoBackend:
         """See `Backend.close`."""
         self._single, self._several, self._windows = [], [], []
 
+    def _alike(self) -> bool:
+        """Whether a face gets the same logit alone and with others, as `Backend` promises: kernels may differ."""
+        self._together = FACES
+        face = _probe_face()
+        together, alone = self.encode([face] * FACES * self._lanes), self.encode([face])
+        return bool((together.logit - alone.logit).abs().max() <= ALIKE)
+
     def _off_by(self, net: DeepfakeNet) -> float:
-        """The larger difference from torch of the two logits of a face that does not move, infinite if it is no number.
+        """The larger difference from torch of the two logits of a probe, infinite if it is no number.
 
         Relative to logits beyond 1.
         """
         face = _probe_face()
         with torch.inference_mode():
             frame = net.frame_path(preprocess(torch.from_numpy(face[None])))  # features (1, 128, 7, 7), logit (1,)
-            features = frame.features.expand(1, NUM_FRAMES, CHANNELS, MAP_SIZE, MAP_SIZE).contiguous()
-            elapsed_s = torch.zeros(1, NUM_FRAMES)
+            moving = [frame.features.roll(i, dims=-1) for i in range(NUM_FRAMES)]
+            features = torch.stack(moving, dim=1)  # (1, 16, 128, 7, 7)
+            elapsed_s = torch.linspace(0, 0.3, NUM_FRAMES).unsqueeze(0)  # (1, 16)
             pairs = (
                 (self.encode([face]).logit, frame.logit),
                 (self.encode([face] * FACES * self._lanes).logit[-1:], frame.logit),
@@ -223,7 +236,18 @@ def _convert(openvino: ModuleType, module: nn.Module, example: tuple[Tensor, ...
     module.eval()
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a tracer that takes constants for surprises
-        return openvino.convert_model(module, example_input=example)
+        try:
+            return openvino.convert_model(module, example_input=example)
+        except Exception as error:  # a torch that it does not know fails in any way: the border of somebody else's code
+            raise RuntimeError(f"it cannot convert the network: {type(error).__name__}: {error}") from error
+
+
+def _code() -> str:
+    """Names the code that was converted."""
+    digest = hashlib.sha256(torch.__version__.encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:8]
 
 
 def _sized(model: Any, count: int) -> Any:
@@ -236,36 +260,46 @@ def _sized(model: Any, count: int) -> Any:
 class _Store:
     """Converted networks on disk."""
 
-    def __init__(self, openvino: ModuleType, core: Any, folder: Path) -> None:
+    def __init__(self, openvino: ModuleType, core: Any, folder: Path | None) -> None:
         self._openvino = openvino
         self._core = core
         self._folder = folder
 
     def get(self, name: str, make: Callable[[], Any], *, renew: bool) -> Any:
         """What is there, or else, or to `renew` it, what `make` makes, put there."""
+        if self._folder is None:
+            return make()
         path = self._folder / f"{name}.xml"
-        if path.exists() and not renew:
-            try:
+        try:
+            if not renew and path.exists():
                 return self._core.read_model(path)
-            except RuntimeError as error:
-                logger.warning("%s is damaged and made anew: %s", path, str(error).partition("\n")[0])
+        except (OSError, RuntimeError) as error:  # OSError: a folder that may not be looked into
+            logger.warning("%s cannot be read and is made anew: %s", path, str(error).partition("\n")[0])
         model = make()
         try:
-            self._put(model, path)
+            self._put(model, path, self._folder)
         except (OSError, RuntimeError) as error:
             logger.warning("%s could not be kept, so each start converts the network anew: %s", path, error)
         return model
 
-    def _put(self, model: Any, path: Path) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
-            made = Path(folder) / path.name
+    def _put(self, model: Any, path: Path, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as made_in:
+            made = Path(made_in) / path.name
             # not in float16, though the weights are: what the conversion has folded into them is not
             self._openvino.save_model(model, made, compress_to_fp16=False)
             made.with_suffix(".bin").replace(path.with_suffix(".bin"))
             made.replace(path)
+        by_age = sorted(folder.glob("*.xml"), key=lambda one: one.stat().st_mtime)
+        for old in by_age[:-KEPT]:
+            old.unlink(missing_ok=True)
+            old.with_suffix(".bin").unlink(missing_ok=True)
 
 
-def default_cache() -> Path:
-    """Where converted networks are kept: the user's cache folder (XDG Base Directory Specification)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deepfake-monitor" / "openvino"
+def default_cache() -> Path | None:
+    """Where converted networks are kept: the user's cache folder (XDG Base Directory Specification); None without."""
+    try:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # a user without a home, as containers have them
+        return None
+    return home / "deepfake-monitor" / "openvino"

@@ -16,6 +16,7 @@ from __future__ import annotations
 import ctypes
 import io
 import itertools
+import logging
 import struct
 import sys
 import threading
@@ -27,6 +28,8 @@ from typing import Final
 import av
 import av.container.core
 from av.container import Container, InputContainer
+
+logger = logging.getLogger(__name__)
 
 _RUNAWAY_S: Final = 1e9  # further than any time-out, at each look at the clock: the next one counts from this one
 
@@ -119,6 +122,7 @@ class QuietReads:
 
     def begin(self) -> None:
         """A read begins now. Reader's thread, as `end`."""
+        self._write(_NO_TIMEOUT)  # what was written too late is not for this read
         self._since_s = time.monotonic()
 
     def end(self) -> None:
@@ -128,11 +132,14 @@ class QuietReads:
     def look(self) -> None:
         """Break off a read whose time is up. Any thread."""
         since_s = self._since_s
-        if _place is None or since_s is None:
-            return
-        if self._stopping.is_set() or time.monotonic() - since_s > self._limit_s:
+        late = since_s is not None and (self._stopping.is_set() or time.monotonic() - since_s > self._limit_s)
+        if late and self._since_s == since_s:
+            self._write(0.0)
+
+    def _write(self, timeout_s: float) -> None:
+        if _place is not None:
             # one aligned store of eight bytes, which FFmpeg's callback in the reader's thread only reads
-            ctypes.c_double.from_address(id(self._container) + _place).value = 0.0
+            ctypes.c_double.from_address(id(self._container) + _place).value = timeout_s
 
 
 class _Watchdog:
@@ -146,11 +153,12 @@ class _Watchdog:
 
     def add(self, reads: QuietReads) -> None:
         with self._lock:
-            self._reads = [*self._reads, reads]
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._ended = threading.Event()
-                self._thread = threading.Thread(target=self._run, args=(self._ended,), name="reads", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, args=(self._ended,), name="reads", daemon=True)
+                thread.start()
+                self._thread = thread
+            self._reads = [*self._reads, reads]
 
     def remove(self, reads: QuietReads) -> None:
         with self._lock:
@@ -165,7 +173,10 @@ class _Watchdog:
     def _run(self, ended: threading.Event) -> None:
         while not ended.wait(WATCH_EVERY_S):
             for reads in self._reads:
-                reads.look()
+                try:
+                    reads.look()
+                except Exception:
+                    logger.exception("looking at a read failed")
 
 
 _watchdog: Final = _Watchdog()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, cast
 
 import av
 import av.error
@@ -60,7 +60,7 @@ class Patience:
     lost_after_s: float = 15.0
     """Connected but no picture for so long: the connection is given up and made anew."""
     look_s: float = 1.0
-    """Between two looks at the clock while an RTSP camera says nothing (FFmpeg's read time-out)."""
+    """Between two looks at the clock while an RTSP camera says nothing."""
     backoff: Callable[[], Backoff] = Backoff
     """The pauses between attempts."""
 
@@ -116,6 +116,9 @@ class RTSPSource(ThreadSource):
             raise explain_open(
                 error, url, timed_out=timed_out, redirects=self._redirects, playlists=self._playlists
             ) from None
+        if self._stopping.is_set():
+            container.close()
+            return SourceError(SourceErrorKind.NO_MEDIA, "told to stop")
         with container, quiet_reads(container, started_s, read_s, self._stopping) as reads:
             return self._read(container, reads)
 
@@ -196,13 +199,16 @@ class RTSPSource(ThreadSource):
         while not self._stopping.is_set():
             try:
                 reads.begin()
-                for packet in container.demux(stream):
+                for packet in container.demux():
                     reads.end()
                     if self._stopping.is_set():
                         return
+                    if packet.stream is not stream:  # sound: a sign of life
+                        reads.begin()
+                        continue
                     # A read that was broken off may have lost half a packet: go on with a picture that needs no other.
                     damaged = damaged and not packet.is_keyframe
-                    yield None if damaged else packet
+                    yield None if damaged else cast("Packet[VideoStream]", packet)
                     reads.begin()
                 return
             except (ExitError, av.error.TimeoutError):

@@ -48,7 +48,7 @@ def test_parity_is_measured_and_small(tmp_path: Path) -> None:
 
 
 def test_the_whole_is_compared_with_its_parts_of_the_same_run() -> None:
-    best = {"streams": 10, "monitor_cores": 1.5, "scores_per_s_mean": 6.0}
+    best = {"streams": 10, "monitor_cores": 1.5, "scores_per_s_mean": 6.0, "decoded_share_min": 1.0}
     alone = {
         "decode_ms": 2.0,
         "detect_ms": 3.0,

@@ -22,8 +22,10 @@ def test_the_search_finds_the_largest_number_and_asks_no_more_than_it_needs(trut
     assert all(1 <= streams <= most for streams in asked)
 
 
-def watched(scores: dict[str, int], latencies_ms: tuple[float, ...]) -> Watched:
-    return Watched(10.0, scores, latencies_ms, latencies_ms, cpu_cores=1.0, rss_mb=500.0)
+def watched(scores: dict[str, int], latencies_ms: tuple[float, ...], decoded: float = 1.0) -> Watched:
+    return Watched(
+        10.0, scores, latencies_ms, latencies_ms, dict.fromkeys(scores, 25 * decoded), cpu_cores=1.0, rss_mb=500.0
+    )
 
 
 @pytest.mark.parametrize(
@@ -40,9 +42,15 @@ def test_streams_are_held_when_each_gets_its_scores_in_time(
     scores: dict[str, int], latency_ms: float, held: bool
 ) -> None:
     latencies = (latency_ms,) * sum(scores.values())
-    seen = judge(watched(scores, latencies), streams=2, busy=1.5, stages_ms={})
+    seen = judge(watched(scores, latencies), streams=2, fps=25, busy=1.5, stages_ms={})
     assert seen.held(500.0) is held
     assert seen.scores_per_s_mean == pytest.approx(sum(scores.values()) / 20)
+
+
+def test_streams_whose_decoders_fall_behind_are_not_held() -> None:
+    seen = judge(watched({"a": 60}, (50.0,) * 60, decoded=0.8), streams=1, fps=25, busy=1.0, stages_ms={})
+    assert seen.decoded_share_min == pytest.approx(0.8)
+    assert not seen.held(500.0)
 
 
 def test_stages_are_read_between_two_looks() -> None:
@@ -55,15 +63,15 @@ def test_stages_are_read_between_two_looks() -> None:
 
 
 def test_the_search_keeps_what_is_held_within_each_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    def attempt(monitor: object, feed: object, streams: int, seconds: float) -> Attempt:
-        del monitor, feed, seconds
+    def attempt(monitor: object, feed: object, streams: int, fps: float, seconds: float) -> Attempt:
+        del monitor, feed, fps, seconds
         rate = 6.0 if streams <= 11 else 2.0
-        return Attempt(streams, rate, rate, 50.0, 60.0 * streams, {}, 1.0, 0.1, 900.0)
+        return Attempt(streams, rate, rate, 1.0, 50.0, 60.0 * streams, {}, 1.0, 0.1, 900.0)
 
     monkeypatch.setattr(streams, "attempt", attempt)
     monkeypatch.setattr(streams, "MonitorProcess", lambda environment: nullcontext())
     said: list[int] = []
-    found = search("cameras", lambda monitor, count: nullcontext(), 1.0, 32, lambda one: said.append(one.streams))
+    found = search("cameras", lambda monitor, count: nullcontext(), 25, 1.0, 32, lambda one: said.append(one.streams))
     assert found.held_by_limit_ms == {500.0: 8, 300.0: 5}
     assert found.held == 8
     assert found.best is not None

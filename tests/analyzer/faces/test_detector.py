@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from analyzer.config import AnalyzerConfig
-from analyzer.datatypes import Box
+from analyzer.datatypes import Box, Pixels
 from analyzer.errors import DetectorError
 from analyzer.faces.detector import YUNET_FILE, YuNetDetector, detections_from_rows, shrink, yunet_model
+from analyzer.faces.yunet_openvino import OpenVinoYuNet
 from tests.videos import ASTRONAUT_FACE, astronaut
 
 
@@ -142,6 +143,23 @@ def test_opencv_finds_the_faces_where_openvino_does_not_work(
     assert len(detector.detect(astronaut())) == 1
     with pytest.raises(DetectorError, match="No module named"):
         YuNetDetector(engine="openvino")
+
+
+def test_opencv_takes_over_for_good_when_openvino_fails_later(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(self: OpenVinoYuNet, rgb: Pixels) -> NoReturn:
+        del self, rgb
+        raise RuntimeError("cannot allocate memory")
+
+    monkeypatch.setattr(OpenVinoYuNet, "rows", fails)
+    detector = YuNetDetector()
+    assert detector.engine == "OpenVINO"
+    assert len(detector.detect(astronaut())) == 1
+    assert detector.engine == "OpenCV"
+    assert "cannot allocate memory" in caplog.text
+    with pytest.raises(DetectorError, match="cannot allocate memory"):
+        YuNetDetector(engine="openvino").detect(astronaut())
 
 
 def test_an_unknown_engine_is_refused() -> None:

@@ -33,9 +33,9 @@ def test_a_size_is_compiled_once_for_all_streams_and_an_old_one_given_up(
 
     monkeypatch.setattr(CompiledYuNet, "_sized", sized)
     monkeypatch.setattr(yunet_openvino, "MAX_SIZES", 2)
-    for size in [(32, 32), (32, 64), (32, 32), (64, 32), (32, 32), (32, 64)]:
+    for size in [(96, 96), (32, 64), (96, 96), (64, 32), (96, 96), (32, 64)]:
         compiled.request(size)
-    assert made == [(32, 32), (32, 64), (64, 32), (32, 64)]
+    assert made == [(96, 96), (32, 64), (64, 32), (32, 64)]
 
 
 def test_a_smaller_picture_of_the_same_padded_size_sees_nothing_of_the_one_before(compiled: CompiledYuNet) -> None:

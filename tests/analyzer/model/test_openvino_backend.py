@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import torch
@@ -92,7 +93,7 @@ def test_a_network_is_converted_once_and_a_damaged_copy_is_made_anew(
         path.write_text("<net")
     with caplog.at_level(logging.WARNING):
         torch.testing.assert_close(backend(cache).encode([random_face(1)]).logit, before, atol=1e-5, rtol=0)
-    assert "damaged and made anew" in caplog.text
+    assert "cannot be read and is made anew" in caplog.text
 
 
 def test_a_kept_network_that_says_something_else_is_made_anew(cache: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -117,6 +118,56 @@ def test_a_cache_that_cannot_be_written_costs_time_alone(tmp_path: Path, caplog:
         made = backend(tmp_path / "file" / "below")
     assert made.encode([random_face(1)]).logit.isfinite().all()
     assert "each start converts the network anew" in caplog.text
+
+
+def test_a_cache_that_may_not_be_looked_into_costs_time_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def forbidden(path: Path) -> NoReturn:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patched, caplog.at_level(logging.WARNING):
+        patched.setattr(Path, "exists", forbidden)
+        assert backend(tmp_path).encode([random_face(1)]).logit.isfinite().all()
+    assert "Permission denied" in caplog.text
+
+
+def test_a_network_that_cannot_be_converted_is_one_kind_of_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> NoReturn:
+        raise AttributeError("'Graph' object has no attribute 'inputs'")
+
+    monkeypatch.setattr(sys.modules["openvino"], "convert_model", fails)
+    with pytest.raises(RuntimeError, match="cannot convert the network: AttributeError"):
+        backend(tmp_path)
+
+
+def test_a_processor_whose_kernels_differ_by_batch_computes_face_by_face(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analyzer.model.openvino_backend.ALIKE", -1.0)
+    made = backend(cache)
+    assert made._together == 1
+    assert len(made.encode([random_face(i) for i in range(FACES * CORES)]).logit) == FACES * CORES
+
+
+def test_old_networks_are_not_kept_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("analyzer.model.openvino_backend.KEPT", 2)
+    for name in ("old-frame", "old-window"):
+        (tmp_path / f"{name}.xml").write_text("")
+        (tmp_path / f"{name}.bin").write_text("")
+    backend(tmp_path)
+    assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == {"lively"}
+
+
+def test_a_user_without_a_home_has_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> NoReturn:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert default_cache() is None
 
 
 def test_the_cache_is_where_the_system_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
