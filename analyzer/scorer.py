@@ -20,7 +20,7 @@ class ScorerInfo:
     device: str
     """For people and for `/health`: `cuda:0 (NVIDIA ...)` or `cpu`."""
     backend: str
-    """`torch`, later `openvino` ..."""
+    """What computes, and in which precision: `openvino bfloat16`, `torch float32`; `none` without trained weights."""
     model: str
     """Name of the weights card, or `untrained`."""
     weights_sha256: str | None

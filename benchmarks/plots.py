@@ -57,7 +57,7 @@ def draw(results: dict[str, Any], folder: Path) -> list[Path]:
         axes.set_ylim(bottom=0)
         axes.legend()
         save("streams", figure)
-        figure = Figure((6.5, 1.6 + 0.5 * len(held)))
+        figure = Figure((6.5, 2.0 + 0.5 * len(held)))
         axes = figure.add_subplot()
         for row, one in enumerate(held.values()):
             best = next((each for each in one["attempts"] if each["streams"] == one["held"]), one["attempts"][0])
@@ -68,6 +68,6 @@ def draw(results: dict[str, Any], folder: Path) -> list[Path]:
                 left += p50
         axes.set_yticks(range(len(held)), [f"{kind} x {one['held']}" for kind, one in held.items()])
         axes.set(xlabel="ms, median of each stage", title="Where a score's time goes (medians do not add up)")
-        axes.legend(ncols=len(STAGES), fontsize=7)
+        axes.legend(ncols=len(STAGES), fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.32), frameon=False)
         save("stages", figure)
     return drawn

@@ -42,6 +42,7 @@ class Health(BaseModel):
     model: str
     num_frames: int
     face_size: int
+    backend: str = Field(description="What computes there, and in which precision, such as `openvino bfloat16`.")
     note: str | None = Field(description="Why it is degraded, or not on the device that was asked for.")
     version: str
     uptime_s: float
@@ -120,6 +121,7 @@ def health_of(monitor: Monitor) -> Health:
         model=info.model,
         num_frames=NUM_FRAMES,
         face_size=FACE_SIZE,
+        backend=info.backend,
         note="; ".join(notes) or None,
         version=VERSION,
         uptime_s=round(monitor.uptime_s, 3),

@@ -5,7 +5,7 @@ While FFmpeg waits for the network it asks PyAV every 0.1 s whether its time is 
 thread that is told to stop, PyAV's clock runs away and FFmpeg returns. The clock lives in a private place of PyAV
 (`av.container.core.time`, seen in 18.1, pinned by a test); were it gone, stopping would take one read time-out.
 
-That is how opening ends. Reading is another matter: FFmpeg asks at each small read, some 1 500 times a second for a
+That is how opening ends. Reading is another matter: FFmpeg asks at each small read, some 2 000 times a second for a
 camera of 720p, and each answer takes the GIL: with 10 cameras, their threads waited for it half of the time. For a
 container without a time-out, PyAV answers without Python. So cameras are read without one, and what would have been the
 time-out is written into the open container from outside (`quiet_reads`).

@@ -28,6 +28,7 @@ def test_health_is_what_the_contract_names_and_more(running: Running) -> None:
         "status": "ok", "device": "cpu", "model": "fake", "num_frames": 16, "face_size": 224,
     }  # fmt: skip
     assert body["note"] is None
+    assert body["backend"] == "fake"
     assert body["uptime_s"] >= 0
     assert sum(body["streams"].values()) == 1
     assert {thread["name"]: thread["alive"] for thread in body["threads"]} == {"model": True, "vision-door": True}
