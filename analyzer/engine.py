@@ -57,6 +57,7 @@ class Engine:
             interval_s=lambda stream_id: interval_s(
                 config, self._load.share, suspicious=stream_id in self._model.concerned_streams
             ),
+            face_interval_s=lambda key: interval_s(config, self._load.share, suspicious=key in self._model.concerned),
         )
         self._lock = threading.Lock()  # guards all that follow
         self._streams: dict[str, VisionThread] = {}

@@ -57,6 +57,31 @@ def interval_s(config: AnalyzerConfig, share: float, *, suspicious: bool) -> flo
     return 1 / max(wanted * share, min(wanted, config.face_rate_min))
 
 
+class FacePace:
+    """Which faces of a look are due: where a stream is looked at more often for one face, the others keep their rate.
+
+    Belongs to one thread.
+    """
+
+    def __init__(self) -> None:
+        self._due_s: dict[int, float] = {}
+
+    def due(self, face_id: int, at_s: float, interval: float, look_interval: float) -> bool:
+        """Whether this face, wanted every `interval` seconds, is to be scored in the look at `at_s`.
+
+        Looks come every `look_interval` seconds, or a little sooner or later: the one next to the due time counts.
+        """
+        due_s = self._due_s.get(face_id, at_s)
+        if at_s < due_s - look_interval / 2:
+            return False
+        self._due_s[face_id] = next_due_s(due_s, at_s, interval)
+        return True
+
+    def forget(self, face_id: int) -> None:
+        """The face is gone; unknown ones are fine."""
+        self._due_s.pop(face_id, None)
+
+
 def next_due_s(due_s: float, taken_s: float, interval: float) -> float:
     """When the next frame may be taken, after one that was due at `due_s` was taken at `taken_s`.
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from analyzer.batcher import Batch, Batcher
-from analyzer.datatypes import AnalyzerEvent, Score
+from analyzer.datatypes import AnalyzerEvent, FaceKey, Score
 from analyzer.engine_stats import STAGE_BOUNDS_S, LatencyMeter, ThreadHealth
 from analyzer.errors import ScorerError
 from analyzer.pace import LoadControl
@@ -47,8 +47,10 @@ class ModelThread:
         self.counts: Counter[str] = Counter(scores=0, scorer_failures=0, no_number=0, window_evicted=0)
         self.info: ScorerInfo | None = None
         """Of the scorer in use; None before there is one."""
+        self.concerned: frozenset[FaceKey] = frozenset()
+        """Faces that are uncertain or worse; replaced as a whole, read by the vision threads."""
         self.concerned_streams: frozenset[str] = frozenset()
-        """Streams with a face that is uncertain or worse; replaced as a whole, read by the vision threads."""
+        """Their streams."""
         self._make_scorer = make_scorer
         self._batcher = batcher
         self._load = load
@@ -130,9 +132,9 @@ class ModelThread:
         # as of the take: what came while the scorer was busy waits in the batcher, and is no "no new picture"
         for event in policy.tick(now_s):
             self._emit(event)
-        concerned = policy.concerned
-        self._batcher.prefer(concerned)
-        self.concerned_streams = frozenset(key.stream_id for key in concerned)
+        self.concerned = policy.concerned
+        self._batcher.prefer(self.concerned)
+        self.concerned_streams = frozenset(key.stream_id for key in self.concerned)
 
     def _handle(self, batch: Batch, scorer: Scorer, policy: VerdictPolicy) -> None:
         try:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 from analyzer.batcher import Batcher
 from analyzer.config import AnalyzerConfig
-from analyzer.datatypes import AnalyzerEvent, Frame
+from analyzer.datatypes import AnalyzerEvent, FaceKey, Frame
 from analyzer.engine_stats import STAGE_BOUNDS_S, LatencyMeter, StreamStats, ThreadHealth
 from analyzer.errors import DetectorError, MediaError
 from analyzer.faces.detector import FaceDetector
-from analyzer.pace import next_due_s
+from analyzer.pace import FacePace, next_due_s
 from analyzer.pipeline import FacePipeline
 
 logger = logging.getLogger(__name__)
@@ -102,6 +102,8 @@ class VisionPorts:
     emit: Callable[[AnalyzerEvent], None]
     interval_s: Callable[[str], float]
     """Of a stream, now: seconds between two frames that are looked at."""
+    face_interval_s: Callable[[FaceKey], float]
+    """Of a face, now: seconds between two of its crops that are scored."""
     face_ids: FaceIds = field(default_factory=FaceIds)
     frame_waits: LatencyMeter = field(default_factory=lambda: LatencyMeter(STAGE_BOUNDS_S))
     """From a frame's arrival until it is taken."""
@@ -124,6 +126,7 @@ class VisionThread:
         """Set from any thread: add a JPEG to the faces."""
         self._ports = ports
         self._before = before
+        self._pace = FacePace()
         self._faces = 0
         self._bad_frames = 0
         self._error: str | None = None
@@ -183,15 +186,16 @@ class VisionThread:
                     continue
                 taken_s = time.monotonic()
                 self._ports.frame_waits.add(taken_s - frame.received_at_s)
-                due_s = next_due_s(due_s, taken_s, self._ports.interval_s(self.stream_id))
-                self._look(pipeline, frame)
+                interval = self._ports.interval_s(self.stream_id)
+                due_s = next_due_s(due_s, taken_s, interval)
+                self._look(pipeline, frame, taken_s, interval)
                 self._ports.looks.add(time.monotonic() - taken_s)
         finally:
             self._ports.face_ids.end(pipeline.next_face_id)
             for ended in pipeline.finish():
                 self._ports.batcher.end(ended)
 
-    def _look(self, pipeline: FacePipeline, frame: Frame) -> None:
+    def _look(self, pipeline: FacePipeline, frame: Frame, taken_s: float, interval: float) -> None:
         try:
             result = pipeline.process(frame, with_jpeg=self.watched)
         except (MediaError, DetectorError) as error:
@@ -202,7 +206,11 @@ class VisionThread:
             return
         self._faces += len(result.crops)
         for crop in result.crops:
-            self._ports.batcher.put(crop)
+            own = self._ports.face_interval_s(crop.key)
+            # one that is not scored is always told of: it costs nothing
+            if not crop.quality.fit or self._pace.due(crop.key.face_id, taken_s, own, interval):
+                self._ports.batcher.put(crop)
         for ended in result.ended:
+            self._pace.forget(ended.key.face_id)
             self._ports.batcher.end(ended)
         self._ports.emit(result.faces)

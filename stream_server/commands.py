@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
@@ -32,6 +33,10 @@ app = typer.Typer(
     help="Watches live video for deepfakes: webcams and cameras in, a score for every face out.",
     epilog="REAL means that no sign of manipulation was found, not that there is none.",
 )
+SWITCH_INTERVAL_S: Final = 0.0005
+"""How long a thread may keep Python's lock while others wait. Dozens of threads take it for moments between long calls
+of C; with Python's own 5 ms each of those moments may wait for the event loop (docs/performance.md)."""
+
 say = Console(stderr=True)  # standard output is for results alone
 
 Config = Annotated[
@@ -111,6 +116,7 @@ def serve(
             soft_wrap=True,
         )
     set_up_logging(settings.server.log_level)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     application = create_app(settings)
     with listen(settings) as bound, say.status("Starting: loading the network ...") as status:
 

@@ -313,7 +313,9 @@ def test_a_stream_with_a_face_of_concern_is_looked_at_at_the_higher_rate() -> No
         emit=lambda _: None,
     )
     engine._model.concerned_streams = frozenset({"door"})
+    engine._model.concerned = frozenset({FaceKey("door", 1)})
     assert [engine._ports.interval_s(name) for name in ("door", "hall")] == [0.1, 0.2]
+    assert [engine._ports.face_interval_s(FaceKey("door", face_id)) for face_id in (1, 2)] == [0.1, 0.2]
 
 
 def test_many_streams_that_come_and_go_leave_nothing_behind(monitor: Monitor) -> None:

@@ -6,7 +6,7 @@ import pytest
 from analyzer.batcher import Batch, Batcher
 from analyzer.config import AnalyzerConfig
 from analyzer.datatypes import Box, FaceCrop, FaceKey, Quality
-from analyzer.pace import LoadControl, interval_s, next_due_s
+from analyzer.pace import FacePace, LoadControl, interval_s, next_due_s
 from tests.fakes import FakeScorer
 
 CONFIG = AnalyzerConfig()
@@ -25,6 +25,34 @@ def test_the_rate_never_falls_under_its_minimum() -> None:
 
 def test_an_operator_may_ask_for_less_than_the_minimum() -> None:
     assert interval_s(AnalyzerConfig(face_rate=1.0), 0.5, suspicious=False) == 1.0
+
+
+@pytest.mark.parametrize("jitter_s", [0.0, 0.02, 0.04])
+def test_in_a_stream_looked_at_for_one_face_the_others_keep_their_own_rate(jitter_s: float) -> None:
+    pace, rng = FacePace(), np.random.default_rng(1)
+    looks = [i / 12 + rng.uniform(-jitter_s, jitter_s) for i in range(12 * 60)]
+    calm = sum(pace.due(1, at_s, 1 / 6, 1 / 12) for at_s in looks)
+    suspicious = sum(pace.due(2, at_s, 1 / 12, 1 / 12) for at_s in looks)
+    assert calm == pytest.approx(6 * 60, rel=0.05)
+    assert suspicious == pytest.approx(12 * 60, rel=0.02)
+
+
+def test_a_new_face_is_due_at_once_and_a_face_that_has_gone_is_forgotten() -> None:
+    pace = FacePace()
+    assert pace.due(1, 10.0, 1.0, 0.1)
+    assert not pace.due(1, 10.1, 1.0, 0.1)
+    pace.forget(1)
+    pace.forget(2)
+    assert pace.due(1, 10.2, 1.0, 0.1)
+
+
+def test_where_all_faces_have_the_streams_rate_every_look_counts() -> None:
+    pace, rng = FacePace(), np.random.default_rng(2)
+    at_s, due_s = 0.0, 0.0
+    for _ in range(1000):  # looks as the vision thread makes them: not before they are due, and at the next frame
+        at_s = max(at_s, due_s) + rng.uniform(0, 1 / 15)
+        due_s = next_due_s(due_s, at_s, 1 / 6)
+        assert pace.due(1, at_s, 1 / 6, 1 / 6)
 
 
 def test_late_crops_lower_the_share_step_by_step_down_to_the_minimum_rate() -> None:

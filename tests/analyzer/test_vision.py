@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import av
+import numpy as np
 
 from analyzer.batcher import Batcher
 from analyzer.config import AnalyzerConfig
-from analyzer.datatypes import Frame
+from analyzer.datatypes import FaceCrop, Frame
 from analyzer.vision import FrameSlot, VisionPorts, VisionThread
-from tests.fakes import ScriptedDetector
+from tests.fakes import ScriptedDetector, a_detection
 
 
 def _frame(index: int) -> Frame:
@@ -63,6 +65,34 @@ def test_an_open_slot_says_so() -> None:
     assert not slot.closed
 
 
+def test_a_calm_face_is_put_at_its_own_rate_and_an_unfit_one_always() -> None:
+    config = AnalyzerConfig(face_rate=1e3)
+    looks: list[int] = []
+    batcher = Batcher(config)
+    put: list[FaceCrop] = []
+    batcher.put = put.append  # type: ignore[method-assign, assignment]  # what comes, not what waits
+    ports = VisionPorts(
+        make_detector=lambda: ScriptedDetector(lambda _: [a_detection(20, 20, 100), a_detection(200, 20, 100)]),
+        config=config,
+        batcher=batcher,
+        emit=lambda _: looks.append(1),
+        interval_s=lambda _: 0.0,
+        face_interval_s=lambda key: 0.0 if key.face_id == 1 else 1e6,
+    )
+    thread = VisionThread("cam", ports)
+    thread.start()
+    picture = np.random.default_rng(1).integers(60, 200, (200, 400, 3), np.uint8)
+    for index in range(6):
+        thread.slot.put(replace(_frame(index), video_frame=av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        while len(looks) <= index:
+            threading.Event().wait(0.001)
+    thread.slot.close()
+    thread.join()
+    fit = [crop.key.face_id for crop in put if crop.quality.fit]
+    assert fit.count(1) == 6
+    assert fit.count(2) == 1
+
+
 def test_between_two_looks_the_thread_leaves_frames_to_be_replaced() -> None:
     config = AnalyzerConfig()
     looked = threading.Event()
@@ -72,6 +102,7 @@ def test_between_two_looks_the_thread_leaves_frames_to_be_replaced() -> None:
         batcher=Batcher(config),
         emit=lambda _: looked.set(),
         interval_s=lambda _: 1e6,
+        face_interval_s=lambda _: 1e6,
     )
     thread = VisionThread("cam", ports)
     thread.start()
