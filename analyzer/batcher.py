@@ -126,15 +126,15 @@ class Batcher:
                 self._taken.pop(crop.key, None)
             lane = self._fit if crop.quality.fit else self._unfit
             waiting = lane.get(crop.key)
+            now = self._clock()
             if waiting is None:
-                now = self._clock()
                 lane[crop.key] = _Waiting(crop, now, now)
             else:
                 waiting.crop = crop
-                waiting.put_s = self._clock()
+                waiting.put_s = now
                 if crop.quality.fit:  # nobody misses an older word on why a face is not scored
                     self._dropped["replaced"] += 1
-                    self._overtaken += self._clock() - waiting.since_s > BEHIND_S
+                    self._overtaken += now - waiting.since_s > BEHIND_S
             self._changed.notify_all()
 
     def end(self, ended: FaceEnded) -> None:

@@ -7,8 +7,11 @@ import importlib
 import os
 import sys
 import threading
+from collections.abc import Callable
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
 
 TELEMETRY: Final = "openvino_telemetry"
 
@@ -21,17 +24,24 @@ def load_openvino() -> ModuleType:
     return importlib.import_module("openvino")
 
 
-_core_lock: Final = threading.Lock()
+def once(make: Callable[[], T]) -> Callable[[], T]:
+    """Call `make` once in the life of the process, and again only after it has raised. Thread-safe.
+
+    `functools.cache` alone would let threads that come together make one each.
+    """
+    lock, made = threading.Lock(), functools.cache(make)
+
+    @functools.wraps(make)
+    def get() -> T:
+        with lock:
+            return made()
+
+    return get
 
 
+@once
 def openvino_core() -> Any:
     """The process's one `openvino.Core`; thread-safe. Raises `ImportError`, or `RuntimeError` where it cannot start."""
-    with _core_lock:  # functools.cache alone would let threads that come together make one each
-        return _made_core()
-
-
-@functools.cache
-def _made_core() -> Any:
     return load_openvino().Core()
 
 

@@ -78,11 +78,6 @@ class Attempt:
             self.scores_per_s_min >= WANTED_RATE and self.p95_ms <= limit_ms and self.decoded_share_min >= DECODED_SHARE
         )
 
-    @property
-    def cpu_ms_per_stream_s(self) -> float:
-        """Processor time of the monitor for one second of one stream."""
-        return 1e3 * self.monitor_cores / self.streams
-
 
 @dataclass(frozen=True, slots=True)
 class StreamsHeld:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import logging
 import math
-import threading
 from importlib import resources
 from typing import Any, Final, Protocol
 
@@ -18,6 +16,7 @@ from analyzer.config import AnalyzerConfig
 from analyzer.datatypes import Box, Detection, Pixels
 from analyzer.errors import DetectorError
 from analyzer.faces.yunet_openvino import CompiledYuNet, OpenVinoYuNet
+from analyzer.openvino_runtime import once
 
 logger = logging.getLogger(__name__)
 
@@ -117,16 +116,8 @@ class OpenCvYuNet:
         return np.empty((0, 15), np.float32) if rows is None else np.asarray(rows, np.float32)
 
 
-_compiled_lock: Final = threading.Lock()
-
-
+@once
 def _compiled() -> CompiledYuNet:
-    with _compiled_lock:  # functools.cache alone would let streams that start together make one each
-        return _made_compiled()
-
-
-@functools.cache
-def _made_compiled() -> CompiledYuNet:
     return CompiledYuNet(yunet_model())
 
 

@@ -67,8 +67,7 @@ class OpenVinoBackend:
             self._single = self._requests(_sized(frame, 1), self._precision)
             self._several = self._requests(_sized(frame, FACES), self._precision)
             self._windows = self._requests(_sized(window, 1), "float32")
-            self._together = FACES if self._alike() else 1
-            if (off := self._off_by(net)) <= TOLERANCE:
+            if (off := self._probe(net)) <= TOLERANCE:
                 return
             logger.warning("OpenVINO and torch differ by %.3g in a logit of the probe face", off)
         raise RuntimeError(
@@ -111,27 +110,24 @@ class OpenVinoBackend:
         """See `Backend.close`."""
         self._single, self._several, self._windows = [], [], []
 
-    def _alike(self) -> bool:
-        """Whether a face gets the same logit alone and with others, as `Backend` promises: kernels may differ."""
-        self._together = FACES
-        face = _probe_face()
-        together, alone = self.encode([face] * FACES * self._lanes), self.encode([face])
-        return bool((together.logit - alone.logit).abs().max() <= ALIKE)
-
-    def _off_by(self, net: DeepfakeNet) -> float:
+    def _probe(self, net: DeepfakeNet) -> float:
         """The larger difference from torch of the two logits of a probe, infinite if it is no number.
 
-        Relative to logits beyond 1.
+        Relative to logits beyond 1. Faces are from now on computed together where one then gets the same logit as
+        alone, which `Backend` promises: kernels may differ.
         """
         face = _probe_face()
+        self._together = FACES
+        alone, together = self.encode([face]).logit, self.encode([face] * FACES * self._lanes).logit
+        if not (together - alone).abs().max() <= ALIKE:
+            self._together = 1
         with torch.inference_mode():
             frame = net.frame_path(preprocess(torch.from_numpy(face[None])))  # features (1, 128, 7, 7), logit (1,)
             moving = [frame.features.roll(i, dims=-1) for i in range(NUM_FRAMES)]
             features = torch.stack(moving, dim=1)  # (1, 16, 128, 7, 7)
             elapsed_s = torch.linspace(0, 0.3, NUM_FRAMES).unsqueeze(0)  # (1, 16)
             pairs = (
-                (self.encode([face]).logit, frame.logit),
-                (self.encode([face] * FACES * self._lanes).logit[-1:], frame.logit),
+                (alone, frame.logit),
                 (self.window(features, elapsed_s).logit, net.window_path(features, elapsed_s).logit),
             )
         off = [float((ours - theirs).abs() / theirs.abs().clamp(min=1)) for ours, theirs in pairs]
