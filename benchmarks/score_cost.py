@@ -1,7 +1,7 @@
 """What one new score costs: encoding one face and scoring its window, against encoding all 16 faces again.
 
-Same network, same device, same threads, same run; the two kinds take turns, so that other work on the machine meets
-both.
+Same network, same device, same threads, same run. The kinds take turns in blocks: other work on the machine meets all
+of them, and none pays for the processor's cache that another left behind (each has a compiled graph of its own).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 import torch
 
 from analyzer.config import NUM_FRAMES, AnalyzerConfig
-from analyzer.datatypes import FaceCrop, Pixels
+from analyzer.datatypes import Pixels
 from analyzer.model.card import default_weights_dir, find_weights
 from analyzer.model.net_scorer import NetScorer, make_scorer
 from analyzer.model.network import DeepfakeNet, cost
@@ -25,6 +25,8 @@ from benchmarks.faces import FACE_STEP_S, crop_of, face_crops
 
 BATCH: Final = 4
 """Faces that come together, as from four streams."""
+BLOCK: Final = 5
+"""Times that one kind is measured before the next one's turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +66,20 @@ def measure(*, quick: bool = False, device: str = "auto", threads: int = 1, back
     config = AnalyzerConfig(torch_threads=threads, max_windows=BATCH + 1)
     scorer = make(device, config, backend)
     faces = face_crops()[0][:NUM_FRAMES]
-    lone: list[float] = []
-    together: list[float] = []
-    naive: list[float] = []
-    for step in range(NUM_FRAMES + rounds):
-        measured = step >= NUM_FRAMES  # before that the windows fill and nothing is scored
-        alone = [crop_of(faces[step % len(faces)], 0, step)]
-        batch = [crop_of(faces[(step + face_id) % len(faces)], face_id, step) for face_id in range(1, BATCH + 1)]
-        for crops, times in ((alone, lone), (batch, together)):
-            seconds = _push_s(scorer, crops, scored=measured or step == NUM_FRAMES - 1)
-            if measured:
-                times.append(seconds / len(crops))
-        if measured:
-            naive.append(_recompute_s(scorer, faces))
+    alone, together = _Feed(scorer, faces, [0]), _Feed(scorer, faces, range(1, BATCH + 1))
+    for feed in (alone, together):
+        feed.fill()
+    lone_s: list[float] = []
+    together_s: list[float] = []
+    naive_s: list[float] = []
+    for _ in range(rounds // BLOCK):
+        lone_s += [alone.push() for _ in range(BLOCK)]
+        together_s += [together.push() / BATCH for _ in range(BLOCK)]
+        naive_s += [_recompute_s(scorer, faces) for _ in range(BLOCK)]
     info = scorer.info
     scorer.close()
     frame, window = cost(DeepfakeNet())
-    lone_ms, together_ms, naive_ms = (statistics.median(times) * 1e3 for times in (lone, together, naive))
+    lone_ms, together_ms, naive_ms = (statistics.median(times) * 1e3 for times in (lone_s, together_s, naive_s))
     return ScoreCost(
         device=info.device,
         backend=info.backend,
@@ -108,12 +107,29 @@ def make(device: str, config: AnalyzerConfig, backend: str = "auto") -> Scorer:
     return NetScorer(TorchBackend(DeepfakeNet(), target, config.torch_threads), info, config)
 
 
-def _push_s(scorer: Scorer, crops: list[FaceCrop], *, scored: bool) -> float:
-    start = time.perf_counter()
-    updates = scorer.push(crops)
-    seconds = time.perf_counter() - start
-    assert all((update.score is not None) == scored for update in updates)
-    return seconds
+class _Feed:
+    """Faces that come together, step by step, each into its own window."""
+
+    def __init__(self, scorer: Scorer, faces: Sequence[Pixels], face_ids: Sequence[int]) -> None:
+        self._scorer = scorer
+        self._faces = faces
+        self._face_ids = face_ids
+        self._step = 0
+
+    def fill(self) -> None:
+        """Fill the windows; nothing is scored before."""
+        for _ in range(NUM_FRAMES):
+            self.push()
+
+    def push(self) -> float:
+        """One new face of each; the seconds that it took."""
+        crops = [crop_of(self._faces[(self._step + i) % len(self._faces)], i, self._step) for i in self._face_ids]
+        start = time.perf_counter()
+        updates = self._scorer.push(crops)
+        seconds = time.perf_counter() - start
+        self._step += 1
+        assert all((update.score is not None) == (self._step >= NUM_FRAMES) for update in updates)
+        return seconds
 
 
 def _recompute_s(scorer: Scorer, faces: Sequence[Pixels]) -> float:
