@@ -93,18 +93,19 @@ class Engine:
     def add_stream(self, stream_id: str) -> FrameSlot:
         """Start the stream's vision thread; its frames go into the slot.
 
-        Raises `ConflictError` for a name that is taken, `OverloadedError` when the scorer cannot keep up with the
-        streams that are there, or the system has no room for one more thread, `ScorerError` once stopped.
+        Raises `ConflictError` for a name that is taken, `OverloadedError` when one more would leave too few
+        looks for each stream, or the system has no room for one more thread, `ScorerError` once stopped.
         """
         with self._lock:
             if self._stopped:
                 raise ScorerError("the engine has been stopped")
             if stream_id in self._streams:
                 raise ConflictError(f"there is a stream {stream_id!r} already: remove it first, or use another name")
-            if self._streams and self._load.overloaded(time.monotonic()):
+            if self._streams and not self._load.has_room(time.monotonic(), len(self._streams)):
                 raise OverloadedError(
-                    f"{self.info.device} cannot keep up with the {len(self._streams)} streams that are there: "
-                    "remove one, use a faster device, or try again when there are fewer faces"
+                    f"{self.info.device} is busy with the {len(self._streams)} streams that are there, and one more "
+                    "would leave too few looks for each: remove one, use a faster device, or try again when there are "
+                    "fewer faces"
                 )
             self._forget_finished()
             # the same name again: what is left of the one before must be gone first

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from analyzer.config import AnalyzerConfig
 
-SLOW_DOWN = 0.8
-"""The rate is multiplied by this when the scorer falls behind ..."""
-SLOW_DOWN_EVERY_S = 0.5
-"""... at most this often: what it changes shows only after the crops already waiting are gone."""
+PERIOD_S = 0.5
+"""How often the rate is set: what a change brings shows only after the crops already waiting are gone."""
+LATE_SHARE = 0.5
+"""A crop older than this share of `max_staleness_s` when its turn comes is late."""
+MANY_LATE = 0.05
+"""So many of a period's crops late, or missed, mean falling behind: one slow batch of a busy second does not."""
+FEW_LATE = 0.02
+"""Not more than so many: the rate may rise."""
+SLOW_DOWN = 0.4
+"""The rate falls by the share of late crops times this, ..."""
+SLOW_DOWN_MOST = 0.2
+"""... by a fifth at most."""
 SPEED_UP_PER_S = 0.05
 """Share of the full rate that comes back per quiet second: 20 s from nothing to all."""
-LATE_SHARE = 0.5
-"""A crop older than this share of `max_staleness_s` when its turn comes means falling behind."""
 OVERLOAD_LASTS_S = 5.0
-"""Nothing more to give up and behind within this time: there is no room for another stream."""
+"""Behind within this time, and less than this ago: nothing is left to share with another stream."""
 
 
 class LoadControl:
     """Additive increase, multiplicative decrease (Chiu and Jain, 1989) of all face rates together.
 
-    The model thread tells how late crops come; vision threads read `share`, one float.
+    It holds down the share of late crops, not the slowest one: on a busy machine some crop is always late, whatever the
+    rate. The model thread tells how late crops come; vision threads read `share`, one float.
     """
 
     def __init__(self, config: AnalyzerConfig) -> None:
@@ -28,26 +37,41 @@ class LoadControl:
         self._lowest = config.face_rate_min / config.face_rate
         self._late_s = config.max_staleness_s * LATE_SHARE
         self._floor = min(config.face_rate_min / max(config.face_rate, config.face_rate_suspicious), 1.0)
-        self._told_s: float | None = None
+        self._began_s: float | None = None
+        """The period."""
+        self._crops = 0
+        self._late = 0
         self._slowed_s = float("-inf")
 
-    def on_batch(self, now_s: float, oldest_s: float, *, dropped: bool) -> None:
-        """A batch was taken whose oldest crop came in at `oldest_s`.
+    def on_batch(self, now_s: float, received_s: Iterable[float], missed: int = 0) -> None:
+        """A batch was taken, of crops whose frames came in at `received_s`.
 
-        `dropped`: since the batch before some crops got too old to be scored, or a newer one came while they waited.
+        `missed`: crops that, since the batch before, got too old to be scored, or that a newer one replaced while they
+        waited.
         """
-        elapsed_s = 0.0 if self._told_s is None else max(now_s - self._told_s, 0.0)
-        self._told_s = now_s
-        if dropped or now_s - oldest_s > self._late_s:
-            if now_s - self._slowed_s >= SLOW_DOWN_EVERY_S:
-                self._slowed_s = now_s
-                self.share = max(self.share * SLOW_DOWN, self._floor)
-        else:
-            self.share = min(self.share + SPEED_UP_PER_S * elapsed_s, 1.0)
+        if self._began_s is None:
+            self._began_s = now_s
+        ages_s = [now_s - one for one in received_s]
+        self._crops += len(ages_s) + missed
+        self._late += sum(age_s > self._late_s for age_s in ages_s) + missed
+        elapsed_s = now_s - self._began_s
+        if 0 <= elapsed_s < PERIOD_S or not self._crops:
+            return
+        late = self._late / self._crops
+        if late > MANY_LATE:
+            self._slowed_s = now_s
+            self.share = max(self.share * (1 - min(SLOW_DOWN * late, SLOW_DOWN_MOST)), self._floor)
+        elif late <= FEW_LATE:
+            self.share = min(self.share + SPEED_UP_PER_S * max(elapsed_s, 0.0), 1.0)
+        self._began_s, self._crops, self._late = now_s, 0, 0
 
-    def overloaded(self, now_s: float) -> bool:
-        """Whether the scorer fell behind just now although ordinary faces come at their lowest rate already."""
-        return self.share <= self._lowest and now_s - self._slowed_s < OVERLOAD_LASTS_S
+    def has_room(self, now_s: float, streams: int) -> bool:
+        """Whether one more like the `streams` that are there would leave ordinary faces their lowest rate.
+
+        Where the scorer falls behind, what it does now is what it can: that many looks, shared by one more.
+        """
+        behind = now_s - self._slowed_s < OVERLOAD_LASTS_S
+        return not behind or self.share * streams / (streams + 1) > self._lowest
 
 
 def interval_s(config: AnalyzerConfig, share: float, *, suspicious: bool) -> float:

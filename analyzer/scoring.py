@@ -123,8 +123,7 @@ class ModelThread:
         now_s = time.monotonic()
         if batch is not None:
             if batch.crops or batch.stale:
-                oldest_s = min((crop.received_at_s for crop in batch.crops), default=now_s)
-                self._load.on_batch(now_s, oldest_s, dropped=batch.stale + batch.overtaken > 0)
+                self._load.on_batch(now_s, [crop.received_at_s for crop in batch.crops], batch.stale + batch.overtaken)
             try:
                 self._handle(batch, scorer, policy)
             finally:

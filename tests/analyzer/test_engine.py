@@ -212,8 +212,10 @@ def test_a_taken_name_is_refused(monitor: Monitor) -> None:
 
 def test_a_scorer_that_cannot_keep_up_takes_no_more_streams(monitor: Monitor) -> None:
     monitor.engine.add_stream("a")
-    monitor.engine._load.on_batch(time.monotonic(), 0.0, dropped=True)
-    with pytest.raises(OverloadedError, match="cannot keep up with the 1 streams"):
+    now_s = time.monotonic()
+    for i in range(10):
+        monitor.engine._load.on_batch(now_s - 5 + i * 0.5, [], missed=1)
+    with pytest.raises(OverloadedError, match="busy with the 1 streams that are there"):
         monitor.engine.add_stream("b")
     monitor.engine.remove_stream("a")
     monitor.engine.add_stream("b")
