@@ -107,7 +107,7 @@ def serve(
     from stream_server.app import create_app  # noqa: PLC0415  # see the top
     from stream_server.logs import set_up_logging  # noqa: PLC0415
     from stream_server.security import is_loopback  # noqa: PLC0415
-    from stream_server.server import address_of, listen, run  # noqa: PLC0415
+    from stream_server.server import address_of, listen, new_event_loop, run  # noqa: PLC0415
 
     if not is_loopback(settings.server.host):
         say.print(
@@ -124,7 +124,8 @@ def serve(
             status.stop()
             typer.echo(f"deepfake-monitor is watching: {address_of(bound)} (Ctrl-C stops it)")
 
-        was_ready = asyncio.run(run(application, bound, on_ready, settings.server.log_level))
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            was_ready = runner.run(run(application, bound, on_ready, settings.server.log_level))
     say.print("stopped" if was_ready else "stopped before it was ready")
     raise typer.Exit(Exit.OK if was_ready else Exit.INTERRUPTED)
 

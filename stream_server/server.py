@@ -122,6 +122,15 @@ class _Signals:
             self._serving = False
 
 
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's, where it is installed (there is none for Windows): each packet of every webcam goes over it."""
+    try:
+        import uvloop  # noqa: PLC0415  # may be missing
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
 async def run(app: FastAPI, bound: socket.socket, on_ready: Callable[[], None], log_level: str = "info") -> bool:
     """Serve until SIGINT or SIGTERM, then stop every part. False when one came before all had been started.
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import urllib.request
 from contextlib import ExitStack, suppress
 
@@ -9,7 +10,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from stream_server.server import PortError, address_of, listen
+from stream_server.server import PortError, address_of, listen, new_event_loop
 from stream_server.settings import ServerSettings, Settings
 from tests.stream_server.app_of import served_app
 
@@ -68,3 +69,14 @@ def test_an_open_websocket_does_not_keep_the_server_from_stopping() -> None:
             for _ in socket:
                 pass
         assert socket.close_code in (1001, 1012)
+
+
+def test_the_event_loop_is_uvloops_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("uvloop")  # there is none for Windows
+    loops = [new_event_loop()]
+    with monkeypatch.context() as context:
+        context.setitem(sys.modules, "uvloop", None)  # as if it were not installed
+        loops.append(new_event_loop())
+    assert [type(loop).__module__.partition(".")[0] for loop in loops] == ["uvloop", "asyncio"]
+    for loop in loops:
+        loop.close()
