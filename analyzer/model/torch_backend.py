@@ -16,6 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from analyzer.config import FACE_SIZE, NUM_FRAMES
 from analyzer.datatypes import Pixels
 from analyzer.model.backend import EncodedFaces
+from analyzer.model.cuda_graph import FramePathCall, recorded
 from analyzer.model.lanes import Lanes
 from analyzer.model.network import DeepfakeNet, FrameFeatures, WindowOutput, preprocess
 
@@ -36,6 +37,11 @@ class TorchBackend:
         self._device = device
         self._net: DeepfakeNet | None = _prepare(net, device, half=self._half)
         self._lanes = Lanes(1 if self._half else threads or os.cpu_count() or 1)
+        self._frame_path: FramePathCall | None = self._net.frame_path
+        if self._half:
+            black = torch.zeros((CUDA_CHUNK, FACE_SIZE, FACE_SIZE, 3), dtype=torch.uint8, device=device)
+            with torch.inference_mode():
+                self._frame_path = recorded(self._net.frame_path, preprocess(black).half())
 
     @property
     def name(self) -> str:
@@ -50,22 +56,26 @@ class TorchBackend:
     @torch.inference_mode()
     def encode(self, pixels: Sequence[Pixels]) -> EncodedFaces:
         """See `Backend.encode`."""
-        net = self._working()
+        frame_path = self._frame_path
+        if frame_path is None:
+            raise _closed()
         if not self._half:
-            return _joined(self._lanes.map(lambda part: _encode_on_cpu(net, part), pixels))
+            return _joined(self._lanes.map(lambda part: _encode_on_cpu(frame_path, part), pixels))
         parts = []
         for start in range(0, len(pixels), CUDA_CHUNK):
             chunk = pixels[start : start + CUDA_CHUNK]
             # pinned, so that the copy does not wait for the host; the rows that pad are never looked at
             staged = torch.zeros((CUDA_CHUNK, FACE_SIZE, FACE_SIZE, 3), dtype=torch.uint8, pin_memory=True)
             staged[: len(chunk)] = torch.from_numpy(np.stack(chunk))
-            frames = net.frame_path(preprocess(staged.to(self._device, non_blocking=True)).half())
+            frames = frame_path(preprocess(staged.to(self._device, non_blocking=True)).half())
             parts.append(_kept(FrameFeatures(*(part[: len(chunk)] for part in frames))))
         return _joined(parts)
 
     def window(self, features: Tensor, elapsed_s: Tensor) -> WindowOutput:
         """See `Backend.window`. In float32 on every device: it is the smaller part of the work."""
-        net = self._working()
+        net = self._net
+        if net is None:
+            raise _closed()
         features = features.float()
 
         @torch.inference_mode()
@@ -82,7 +92,7 @@ class TorchBackend:
 
     def close(self) -> None:
         """See `Backend.close`."""
-        self._net = None
+        self._net = self._frame_path = None
         self._lanes.close()
         if self._device.type == "cuda":
             try:
@@ -90,15 +100,14 @@ class TorchBackend:
             except RuntimeError as error:  # a device that has failed fails here too, and another one must take over
                 logger.warning("%s could not free its memory: %s", self._device, str(error).partition("\n")[0])
 
-    def _working(self) -> DeepfakeNet:
-        if self._net is None:
-            raise RuntimeError("closed")
-        return self._net
+
+def _closed() -> RuntimeError:
+    return RuntimeError("closed")
 
 
 @torch.inference_mode()
-def _encode_on_cpu(net: DeepfakeNet, pixels: Sequence[Pixels]) -> EncodedFaces:
-    return _kept(net.frame_path(preprocess(torch.from_numpy(np.stack(pixels)))))
+def _encode_on_cpu(frame_path: FramePathCall, pixels: Sequence[Pixels]) -> EncodedFaces:
+    return _kept(frame_path(preprocess(torch.from_numpy(np.stack(pixels)))))
 
 
 def _kept(frames: FrameFeatures) -> EncodedFaces:
