@@ -17,12 +17,15 @@ from rich.console import Console
 from rich.table import Table
 
 from analyzer.errors import ConfigError
-from benchmarks import memory, parity, parts, plots, score_cost, streams, throughput, webrtc
+from benchmarks import crops, memory, parity, parts, plots, score_cost, soak, streams, throughput, webrtc
 from benchmarks.streams import FACE_RATE, LIMITS_MS, WANTED_RATE, Attempt, StreamsHeld
 from tests.cameras import missing
 
 STREAM_PARTS: Final = {"webrtc": "webrtc_480p15", "rtsp": "rtsp_720p25", "rtsp_1080": "rtsp_1080p25"}
-PARTS: Final = ("score_cost", "parity", "throughput", "ceilings", *STREAM_PARTS, "memory", "upload")
+PARTS: Final = ("score_cost", "parity", "throughput", "ceilings", "crops", *STREAM_PARTS, "memory", "upload")
+SOAK_STREAMS: Final = 8
+LONG: Final = ("soak",)
+"""Only when asked for."""
 QUICK: Final = ("score_cost", "parity", "throughput", "ceilings", "rtsp", "upload")
 
 out = Console(highlight=False)
@@ -32,15 +35,18 @@ def run(arguments: Sequence[str]) -> int:
     """Measure what was asked for and print it; returns the exit code. Raises `ConfigError` when a part cannot run."""
     options = _options(arguments)
     wanted = options.only or (QUICK if options.quick else PARTS)
-    if {"rtsp", "rtsp_1080", "memory"} & set(wanted) and (why := missing()):
+    if {"rtsp", "rtsp_1080", "memory", "soak"} & set(wanted) and (why := missing()):
         raise ConfigError(f"there is no RTSP server for the cameras: {why}; or leave them out: --only score_cost")
     if options.plots is not None:
         plots.check(options.plots)
     results: dict[str, Any] = {"machine": _machine(), "command": " ".join(["deepfake-monitor bench", *arguments])}
-    for part in PARTS:
+    for part in (*PARTS, *LONG):
         if part in wanted:
             out.print(f"\n[bold]{part}[/bold]")
-            _MEASURES[part](results, options.quick, options.most)
+            if part == "soak":
+                _soak(results, options.minutes, options.most)
+            else:
+                _MEASURES[part](results, options.quick, options.most)
             _save(results, options.json)  # after each part: a run that is broken off leaves what it has
     _whole_and_parts(results)
     _save(results, options.json)
@@ -81,6 +87,25 @@ def _ceilings(results: dict[str, Any], quick: bool, most: int) -> None:
     _table("each step alone", results["ceilings"])
 
 
+def _crops(results: dict[str, Any], quick: bool, most: int) -> None:
+    del most
+    out.print(
+        f"held: {crops.SCORED:.0%} of the crops of each number of streams scored, p95 within {crops.LIMIT_MS:g} ms"
+    )
+    found = crops.measure(
+        functools.partial(score_cost.make, "auto"),
+        2.0 if quick else 6.0,
+        lambda one: out.print(
+            f"{one.streams:5d} streams: {one.crops_per_s:6.0f} crops/s, {one.scored_share:4.0%} scored"
+            f"  p50 {one.p50_ms:4.0f} ms  p95 {one.p95_ms:4.0f} ms"
+        ),
+    )
+    results["crops"] = asdict(found)
+    out.print(f"{found.device}, {found.backend}: {found.held} held")
+    if not found.device.startswith("cuda"):
+        out.print("on a GPU: not measured, there is none here")
+
+
 def _streams(part: str, results: dict[str, Any], quick: bool, most: int) -> None:
     seconds, most = (6.0, 4) if quick else (15.0, most)
     out.print(f"held: each stream gets {WANTED_RATE:g} of {FACE_RATE:g} scores/s, p95 within {LIMITS_MS} ms")
@@ -104,6 +129,12 @@ def _memory(results: dict[str, Any], quick: bool, most: int) -> None:
     _table("resident memory", {"": results["memory"]})
 
 
+def _soak(results: dict[str, Any], minutes: float, most: int) -> None:
+    measured = asdict(soak.measure(min(most, SOAK_STREAMS), minutes, lambda text: out.print(f"  {text}")))
+    results["soak"] = measured
+    _table("cameras, watched", {"": {name: value for name, value in measured.items() if name != "readings_mb"}})
+
+
 def _upload(results: dict[str, Any], quick: bool, most: int) -> None:
     del most
     results["upload"] = {"s_per_minute": parts.upload_s_per_minute(quick=quick)}
@@ -117,6 +148,7 @@ _MEASURES: Final[dict[str, Measure]] = {
     "parity": _parity,
     "throughput": _throughput,
     "ceilings": _ceilings,
+    "crops": _crops,
     **{part: functools.partial(_streams, part) for part in STREAM_PARTS},
     "memory": _memory,
     "upload": _upload,
@@ -147,12 +179,14 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="deepfake-monitor bench",
         description="Measure the cost of a score against naive recompute, parity of the backends, throughput, the "
-        "ceilings of each step alone, the streams one process holds with their latency by stage, memory, and uploads. "
-        "Everything runs on this machine, cameras and peers included; compare figures of one run only.",
+        "ceilings of each step alone, the streams' worth of crops that the scorer takes, the streams one process holds "
+        "with their latency by stage, memory, and uploads. Everything runs on this machine, cameras and peers "
+        "included; compare figures of one run only.",
     )
     parser.add_argument("--quick", action="store_true", help="short looks and 4 streams: about two minutes")
-    parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--only", nargs="+", choices=(*PARTS, *LONG), metavar="PART", help=", ".join((*PARTS, *LONG)))
     parser.add_argument("--most", type=int, default=32, help="never try more streams than this (32)")
+    parser.add_argument("--minutes", type=float, default=60.0, help="how long the part soak lasts (60)")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write everything as JSON, too")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="draw PNG plots into this folder, too")
     return parser.parse_args(arguments)
