@@ -23,12 +23,15 @@ from analyzer.faces.detector import FaceDetector
 from analyzer.pace import LoadControl, interval_s
 from analyzer.scorer import ClipScore, Scorer, ScorerInfo
 from analyzer.scoring import ModelThread
+from analyzer.series import Observation, SeriesKeeper
+from analyzer.verdict import VerdictRules
 from analyzer.vision import FrameSlot, VisionPorts, VisionThread
 
 __all__ = ["Engine", "EngineStats", "FrameSlot", "LatencyHistogram", "StreamStats", "ThreadHealth"]
 
 logger = logging.getLogger(__name__)
 
+USUAL_RULES = VerdictRules()
 OFFLINE_FACES = 2
 """Faces of an upload per `push` job: live faces wait no longer than these take (some 40 ms on a CPU)."""
 
@@ -48,7 +51,12 @@ class Engine:
         self._listener = emit
         self._batcher = Batcher(config)
         self._load = LoadControl(config)
-        self._model = ModelThread(make_scorer, self._batcher, self._load, self._emit)
+        self._rules: dict[str, VerdictRules] = {}
+        """Of streams that do not have the usual ones; whole values, written here and read by the model thread."""
+        self._series = SeriesKeeper()
+        self._model = ModelThread(
+            make_scorer, self._batcher, self._load, self._emit, rules_of=self._rules_of, series=self._series
+        )
         self._ports = VisionPorts(
             make_detector=make_detector,
             config=config,
@@ -121,12 +129,22 @@ class Engine:
     def remove_stream(self, stream_id: str) -> None:
         """End the stream's vision thread, without waiting for it. Unknown names are fine."""
         with self._lock:
+            self._rules.pop(stream_id, None)
+            self._series.forget(stream_id)
             vision = self._streams.pop(stream_id, None)
             if vision is None:
                 return
             vision.slot.close()
             self._forget_finished()
             self._retired.append(vision)
+
+    def set_rules(self, stream_id: str, rules: VerdictRules) -> None:
+        """When this stream's verdicts change: from its next face on, until it is removed."""
+        self._rules[stream_id] = rules
+
+    def series(self, stream_id: str) -> tuple[Observation, ...]:
+        """What this stream's verdicts of the last 15 minutes rest on; nothing for unknown names."""
+        return self._series.of(stream_id)
 
     def watch(self, stream_id: str, watched: bool) -> None:
         """Whether somebody looks: then `FrameFaces` carry a JPEG of the frame. Unknown names are fine."""
@@ -185,6 +203,9 @@ class Engine:
         for vision in [one for one in self._retired if not one.health.alive]:
             self._retired.remove(vision)
             self._totals.update(vision.counts)
+
+    def _rules_of(self, stream_id: str) -> VerdictRules:
+        return self._rules.get(stream_id, USUAL_RULES)
 
     def _emit(self, event: AnalyzerEvent) -> None:
         """Hand an event out. A listener that fails loses it; that is logged and counted, and we go on."""

@@ -10,6 +10,7 @@
     |   +-- NoFacesError       read to the end, but no face fit to be judged
     |   +-- TooLargeError      more bytes, pixels or seconds than allowed
     |   +-- VideoStoppedError  the caller had the reading stopped before the end
+    +-- SeriesError            a file is no series of scores, or a damaged one
     +-- NotFoundError          no stream, peer or event of that name
     +-- ConflictError          the name is already taken
     +-- OverloadedError        no room for one more stream, peer or upload
@@ -82,6 +83,12 @@ class VideoStoppedError(MediaError):
     """The caller had the reading stopped before the video's end: nothing is wrong with it."""
 
     code = "stopped"
+
+
+class SeriesError(DeepfakeMonitorError):
+    """A file is no series of scores (`analyzer.series`), or a damaged one; the message names the line."""
+
+    code = "not_a_series"
 
 
 class NotFoundError(DeepfakeMonitorError):

@@ -16,7 +16,8 @@ from analyzer.engine_stats import STAGE_BOUNDS_S, LatencyMeter, ThreadHealth
 from analyzer.errors import ScorerError
 from analyzer.pace import LoadControl
 from analyzer.scorer import Scorer, ScorerInfo
-from analyzer.verdict import VerdictPolicy
+from analyzer.series import Observation, SeriesKeeper
+from analyzer.verdict import VerdictPolicy, VerdictRules
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,10 @@ class ModelThread:
         batcher: Batcher,
         load: LoadControl,
         emit: Callable[[AnalyzerEvent], None],
+        rules_of: Callable[[str], VerdictRules] = lambda _: VerdictRules(),
+        series: SeriesKeeper | None = None,
     ) -> None:
+        """`rules_of` a stream: see `VerdictPolicy`. `series`: keeps what the verdicts rest on."""
         self.latency = LatencyMeter()
         """From a frame's arrival to its score."""
         self.batches = LatencyMeter(STAGE_BOUNDS_S)
@@ -55,6 +59,8 @@ class ModelThread:
         self._batcher = batcher
         self._load = load
         self._emit = emit
+        self._rules_of = rules_of
+        self._series = series or SeriesKeeper()
         self._error: str | None = None
         self._failures = 0
         self._evicted_before = 0
@@ -99,7 +105,7 @@ class ModelThread:
             self._batcher.close()  # nobody takes any more: uploads must not wait for ever
 
     def _run(self, scorer: Scorer) -> None:
-        policy = VerdictPolicy(trained=scorer.info.weights_sha256 is not None)
+        policy = VerdictPolicy(trained=scorer.info.weights_sha256 is not None, rules_of=self._rules_of)
         try:
             while not self._batcher.closed:
                 try:
@@ -125,7 +131,7 @@ class ModelThread:
             if batch.crops or batch.stale:
                 self._load.on_batch(now_s, [crop.received_at_s for crop in batch.crops], batch.stale + batch.overtaken)
             try:
-                self._handle(batch, scorer, policy)
+                self._handle(batch, now_s, scorer, policy)
             finally:
                 self.counts["window_evicted"] = self._evicted_before + scorer.evicted
         # as of the take: what came while the scorer was busy waits in the batcher, and is no "no new picture"
@@ -135,16 +141,20 @@ class ModelThread:
         self._batcher.prefer(self.concerned)
         self.concerned_streams = frozenset(key.stream_id for key in self.concerned)
 
-    def _handle(self, batch: Batch, scorer: Scorer, policy: VerdictPolicy) -> None:
+    def _handle(self, batch: Batch, now_s: float, scorer: Scorer, policy: VerdictPolicy) -> None:
         try:
             for ended in batch.ended:
                 scorer.forget(ended.key)
+                self._series.add(ended.key.stream_id, Observation(now_s, ended.key.face_id, ended=True))
                 for event in policy.on_ended(ended.key):
                     self._emit(event)
                 self._emit(ended)
             for key in batch.torn:
                 scorer.forget(key)
             for crop in batch.unfit:
+                self._series.add(
+                    crop.key.stream_id, Observation(crop.received_at_s, crop.key.face_id, unfit=crop.quality.reason)
+                )
                 for event in policy.on_unfit(crop):
                     self._emit(event)
             if batch.crops:
@@ -171,6 +181,9 @@ class ModelThread:
                 self._emit(update.score)
             elif update.score is not None:
                 self._leave_out(update.score)
+            logit = None if update.score is None else update.score.logit
+            observation = Observation(crop.received_at_s, crop.key.face_id, update.filled, logit)
+            self._series.add(crop.key.stream_id, observation)
             for event in policy.on_update(update, crop.received_at_s):
                 self._emit(event)
 

@@ -17,14 +17,14 @@ from rich.console import Console
 from rich.table import Table
 
 from analyzer.errors import ConfigError
-from benchmarks import crops, memory, parity, parts, plots, score_cost, soak, streams, throughput, webrtc
+from benchmarks import alerts, crops, memory, parity, parts, plots, score_cost, soak, streams, throughput, webrtc
 from benchmarks.streams import FACE_RATE, LIMITS_MS, WANTED_RATE, Attempt, StreamsHeld
 from tests.cameras import missing
 
 STREAM_PARTS: Final = {"webrtc": "webrtc_480p15", "rtsp": "rtsp_720p25", "rtsp_1080": "rtsp_1080p25"}
 PARTS: Final = ("score_cost", "parity", "throughput", "ceilings", "crops", *STREAM_PARTS, "memory", "upload")
 SOAK_STREAMS: Final = 8
-LONG: Final = ("soak",)
+LONG: Final = ("soak", "alerts")
 """Only when asked for."""
 QUICK: Final = ("score_cost", "parity", "throughput", "ceilings", "rtsp", "upload")
 
@@ -45,6 +45,8 @@ def run(arguments: Sequence[str]) -> int:
             out.print(f"\n[bold]{part}[/bold]")
             if part == "soak":
                 _soak(results, options.minutes, options.most)
+            elif part == "alerts":
+                _alerts(results, quick=options.quick)
             else:
                 _MEASURES[part](results, options.quick, options.most)
             _save(results, options.json)  # after each part: a run that is broken off leaves what it has
@@ -133,6 +135,28 @@ def _soak(results: dict[str, Any], minutes: float, most: int) -> None:
     measured = asdict(soak.measure(min(most, SOAK_STREAMS), minutes, lambda text: out.print(f"  {text}")))
     results["soak"] = measured
     _table("cameras, watched", {"": {name: value for name, value in measured.items() if name != "readings_mb"}})
+
+
+def _alerts(results: dict[str, Any], *, quick: bool) -> None:
+    found = alerts.measure(1.0 if quick else 24.0)
+    results["alerts"] = asdict(found)
+    out.print(
+        f"{found.stream_hours:g} simulated stream-hours; caught: within a minute; s: median of all (docs/alerts.md)"
+    )
+    for title, named in (
+        ("sensitivity", list(found.sensitivities.items())),
+        *((f"{target} in 8 h", [(one.rule, one) for one in rules]) for target, rules in found.compared.items()),
+    ):
+        table = Table(title, "line", "false alarms in 8 h", *(f"{kind}: caught, s" for kind in alerts.FAKES))
+        for name, one in named:
+            low, high = one.interval
+            table.add_row(
+                name,
+                f"{one.line:.2f}",
+                f"{one.false_alarms_per_8_h:.2f} [{low:.2f}-{high:.2f}]",
+                *(f"{fake.caught_60_s:.1%}, {fake.median_s:.1f}" for fake in one.fakes.values()),
+            )
+        out.print(table)
 
 
 def _upload(results: dict[str, Any], quick: bool, most: int) -> None:

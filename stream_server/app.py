@@ -153,7 +153,7 @@ async def _start(
     feed = Feed(hub, history, clock)
     uploads = UploadDesk(settings.server.max_concurrent_uploads)
     stack.push_async_callback(uploads.close)
-    registry = StreamRegistry(engine, settings.sources.config(), feed.on_stream, feed.on_removed)
+    registry = StreamRegistry(engine, settings.sources.config(settings.alerts), feed.on_stream, feed.on_removed)
     stack.push_async_callback(registry.close)
     stack.callback(hub.close)
     return Monitor(
@@ -172,7 +172,7 @@ async def _start(
 
 def _check_streams(settings: Settings) -> None:
     """Judge the addresses of the settings before anything heavy is loaded, and name the stream that is wrong."""
-    sources = settings.sources.config()
+    sources = settings.sources.config(settings.alerts)
     rules = AddressRules.of(sources.folders, sources.allow_networks, sources.deny_networks)
     for stream_id, entry in settings.streams.items():
         try:

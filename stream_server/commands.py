@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -16,7 +17,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from analyzer.datatypes import Alert
 from analyzer.errors import ConfigError
+from analyzer.series import play, read_series
+from analyzer.verdict import Sensitivity
 from stream_server.about import VERSION
 from stream_server.cli_model import add_model_commands
 from stream_server.exit_codes import Exit
@@ -206,6 +210,40 @@ def _print_answer(answer: dict[str, Any]) -> None:
             why,
         )
     out.print(table)
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="A series: `GET /api/streams/ID/series.jsonl`.", show_default=False)],
+    *,
+    sensitivity: Annotated[
+        Sensitivity | None, typer.Option(help="By these rules.", show_default="the stream's own")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Play a recorded series of scores again and print its alerts. Exit code 0: none, 1: some, 3: not a series."""
+    try:
+        series = read_series(file)
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from error
+    chosen = sensitivity or series.sensitivity
+    told = play(series.observations, chosen.rules, series.stream_id)
+    alerts = [event for event in told if isinstance(event, Alert)]
+    start_s = min((one.at_s for one in series.observations), default=0.0)
+    if as_json:
+        rows = [{**asdict(one), **asdict(one.key)} for one in alerts]
+        for row in rows:
+            del row["key"]
+        typer.echo(json.dumps({"stream_id": series.stream_id, "sensitivity": chosen.value, "alerts": rows}, indent=2))
+    else:
+        out = Console(highlight=False)
+        out.print(f"{escape(series.stream_id)}: {len(series.observations)} observations, {chosen.value}")
+        table = Table("face", "after", "alert", "fake probability")
+        for one in alerts:
+            said = "raised" if one.raised else "over"
+            table.add_row(str(one.key.face_id), f"{one.at_s - start_s:.1f} s", said, f"{one.fake_probability:.2f}")
+        out.print(table if alerts else "no alert")
+    raise typer.Exit(Exit.FOUND if alerts else Exit.OK)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from analyzer.config import AnalyzerConfig
 from analyzer.datatypes import Alert, FaceCrop, FaceEnded, FrameFaces, NotScored, Score, Verdict, VerdictState
 from analyzer.errors import SourceErrorKind
+from analyzer.verdict import Sensitivity
 from stream_server.clock import WallClock
 from stream_server.evidence import ScoreEvidence, score_evidence
 from stream_server.sources.base import StreamState
@@ -70,6 +71,7 @@ class StreamMessage(_Message):
     codec: str | None
     fps: float | None
     generation: int = Field(description="Grows with each (re)connection.")
+    sensitivity: Sensitivity = Field(description="How easily alerts are raised: `quiet`, `balanced` or `eager`.")
     at: UnixSeconds
 
 
@@ -238,7 +240,14 @@ def json_schema() -> dict[str, Any]:
 def stream_message(info: StreamInfo, at: float) -> StreamMessage:
     """The state of a stream at `at` (Unix seconds)."""
     # the message has the fields of a status, by the same names
-    return StreamMessage(stream_id=info.stream_id, kind=info.kind, url=info.url, at=at, **asdict(info.status))
+    return StreamMessage(
+        stream_id=info.stream_id,
+        kind=info.kind,
+        url=info.url,
+        sensitivity=info.sensitivity,
+        at=at,
+        **asdict(info.status),
+    )
 
 
 def faces_message(event: FrameFaces, clock: WallClock) -> FacesMessage:

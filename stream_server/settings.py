@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from analyzer.config import AnalyzerConfig
+from analyzer.verdict import Sensitivity
 from stream_server.streams import StreamSettings
 
 ENV_PREFIX = "DEEPFAKE_MONITOR_"
@@ -127,6 +128,19 @@ class AnalyzerSettings(Section):
         return AnalyzerConfig(**self.model_dump())
 
 
+class AlertSettings(Section):
+    """When alerts are raised."""
+
+    sensitivity: Sensitivity = Field(
+        Sensitivity.BALANCED,
+        description="`quiet`, `balanced` or `eager`: about 0.1, 1 or 8 false alarms expected in 8 hours of one stream "
+        "(docs/alerts.md says under what assumptions).",
+    )
+    sensitivities: dict[StreamId, Sensitivity] = Field(
+        default_factory=dict, description="The same for single streams, webcams too: id to sensitivity."
+    )
+
+
 class SourceSettings(Section):
     """Which videos may be opened, and how: the same names and defaults as `stream_server.streams.StreamSettings`."""
 
@@ -145,9 +159,11 @@ class SourceSettings(Section):
         3.0, gt=0, le=300, description="A live stream without a picture for this long is `stalled`."
     )
 
-    def config(self) -> StreamSettings:
+    def config(self, alerts: AlertSettings) -> StreamSettings:
         """The same as a frozen dataclass, as the registry takes it."""
-        return StreamSettings(**self.model_dump())
+        return StreamSettings(
+            **self.model_dump(), sensitivity=alerts.sensitivity, sensitivities=dict(alerts.sensitivities)
+        )
 
 
 class IceServer(Section):
@@ -223,6 +239,7 @@ class Settings(BaseSettings):
     )
     server: ServerSettings = ServerSettings()
     analyzer: AnalyzerSettings = AnalyzerSettings()
+    alerts: AlertSettings = AlertSettings()
     sources: SourceSettings = SourceSettings()
     webrtc: WebRTCSettings = WebRTCSettings()
 

@@ -6,13 +6,14 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from analyzer.datatypes import Frame
 from analyzer.errors import ConfigError, ConflictError, NotFoundError, OverloadedError, SourceErrorKind
+from analyzer.verdict import Sensitivity, VerdictRules
 from stream_server.sources.address import AddressRules, parse_address
 from stream_server.sources.base import OnFrame, OnStatus, Source, SourceStatus, StreamState
 
@@ -39,6 +40,10 @@ class StreamSettings:
     """How RTSP media travels, unless a stream says otherwise."""
     watchdog_s: float = 3.0
     """A live stream without a frame for so long is shown as stalled."""
+    sensitivity: Sensitivity = Sensitivity.BALANCED
+    """How easily alerts are raised, unless a stream says otherwise."""
+    sensitivities: Mapping[str, Sensitivity] = field(default_factory=dict)
+    """The same of single streams, by id, whoever adds or publishes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ class StreamInfo:
     status: SourceStatus
     added_at: float
     """Unix seconds."""
+    sensitivity: Sensitivity = Sensitivity.BALANCED
 
 
 class Slot(Protocol):
@@ -65,6 +71,10 @@ class StreamEngine(Protocol):
     """What the registry needs of `analyzer.engine.Engine`."""
 
     def add_stream(self, stream_id: str) -> Slot: ...
+
+    def set_rules(self, stream_id: str, rules: VerdictRules) -> None:
+        """Forgotten with the stream."""
+        ...
 
     def remove_stream(self, stream_id: str) -> None:
         """Does not wait for the stream's thread."""
@@ -108,8 +118,18 @@ class StreamRegistry:
         self._watchdog: asyncio.Task[None] | None = None
         self._closed = False
 
-    def add_url(self, stream_id: str, url: str, *, trusted: bool, transport: Transport | None = None) -> StreamInfo:
+    def add_url(
+        self,
+        stream_id: str,
+        url: str,
+        *,
+        trusted: bool,
+        transport: Transport | None = None,
+        sensitivity: Sensitivity | None = None,
+    ) -> StreamInfo:
         """Watch a camera, an HTTP video or a file. `trusted`: the operator said so (any file), not a client of the API.
+
+        `transport` and `sensitivity`: None for what the settings say.
 
         Raises `ConfigError` (id, address), `ConflictError` (id taken), `OverloadedError` (too many streams) and
         `SourceError(FORBIDDEN)`. That nobody answers is no error: the stream is added and says so.
@@ -133,7 +153,7 @@ class StreamRegistry:
                 transport=transport or self._settings.rtsp_transport,
             )
 
-        return self._add(stream_id, address.kind, address.masked, make)
+        return self._add(stream_id, address.kind, address.masked, make, sensitivity)
 
     def add_source(self, stream_id: str, kind: str, make: Callable[[OnFrame, OnStatus], Source]) -> StreamInfo:
         """Watch what `make(on_frame, on_status)` makes: WHIP publishers, demo clips. Same errors as `add_url`."""
@@ -144,6 +164,15 @@ class StreamRegistry:
         """Stop the source, join its threads, free its name. Raises `NotFoundError`."""
         entry = self._entry(stream_id)
         await asyncio.shield(self._begin_removal(entry))
+
+    def set_sensitivity(self, stream_id: str, sensitivity: Sensitivity) -> StreamInfo:
+        """From its next face on. Raises `NotFoundError`."""
+        entry = self._entry(stream_id)
+        self._engine.set_rules(stream_id, sensitivity.rules)
+        if entry.info.sensitivity is not sensitivity:
+            entry.info = replace(entry.info, sensitivity=sensitivity)
+            self._publish(entry.info)
+        return entry.info
 
     def get(self, stream_id: str) -> StreamInfo:
         """Raises `NotFoundError`."""
@@ -182,12 +211,19 @@ class StreamRegistry:
             raise OverloadedError(f"all {self._settings.max_streams} streams are in use: remove one first")
 
     def _add(
-        self, stream_id: str, kind: str, url: str | None, make: Callable[[OnFrame, OnStatus], Source]
+        self,
+        stream_id: str,
+        kind: str,
+        url: str | None,
+        make: Callable[[OnFrame, OnStatus], Source],
+        sensitivity: Sensitivity | None = None,
     ) -> StreamInfo:
         loop = asyncio.get_running_loop()
         status = SourceStatus(StreamState.CONNECTING)
-        entry = _Entry(StreamInfo(stream_id, kind, url, status, time.time()), status)
+        chosen = sensitivity or self._settings.sensitivities.get(stream_id, self._settings.sensitivity)
+        entry = _Entry(StreamInfo(stream_id, kind, url, status, time.time(), chosen), status)
         slot = self._engine.add_stream(stream_id)
+        self._engine.set_rules(stream_id, chosen.rules)
 
         def on_frame(frame: Frame) -> None:
             entry.frame_at_s = frame.received_at_s

@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from analyzer.datatypes import Frame
+from analyzer.verdict import VerdictRules
 from stream_server.http_errors import add_error_handlers
 from stream_server.routes.whip import WhipConfig, whip_routes
 from stream_server.security import SecurityMiddleware
@@ -60,6 +61,10 @@ class Slots:
     def add_stream(self, stream_id: str) -> Slot:
         self.of[stream_id] = Slot()
         return self.of[stream_id]
+
+    def set_rules(self, stream_id: str, rules: VerdictRules) -> None:
+        assert stream_id in self.of
+        del rules
 
     def remove_stream(self, stream_id: str) -> None:
         del self.of[stream_id]

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +26,7 @@ from analyzer.evaluation.workers import MakeTools, work_through
 from analyzer.report import DEFAULT_AGGREGATE
 from analyzer.scorer import ScorerInfo, sigmoid
 from analyzer.training.manifest import Row
-from analyzer.verdict import VerdictPolicy, VerdictRules
+from analyzer.verdict import Sensitivity, VerdictPolicy, VerdictRules
 
 CAUGHT_WITHIN_S: Final = 60.0
 MAX_LOOP_S: Final = 3600.0
@@ -99,7 +99,7 @@ def alarms_of(watched: Watched, loop_s: float | None = None, rules: VerdictRules
     scored = [one for one in entered if one.logit is not None]
     if loop_s is not None and length_s < loop_s and scored:
         entered, length_s = looped(entered, loop_s), loop_s
-    policy = VerdictPolicy(trained=True, rules=rules)
+    policy = VerdictPolicy(trained=True, rules_of=lambda _: rules)
     start_s = entered[0].at_s if entered else 0.0
     told: list[Verdict | Alert] = []
     before_s = start_s
@@ -113,7 +113,7 @@ def alarms_of(watched: Watched, loop_s: float | None = None, rules: VerdictRules
     return Alarms(
         raised_s=tuple(event.at_s - start_s for event in events if event.raised),
         length_s=length_s,
-        could_alert=bool(scored) and lasting_s >= rules.alert_hold_s,
+        could_alert=bool(scored) and lasting_s >= rules.shortest_s,
         alerted_s=_alerted_s(events, length_s),
     )
 
@@ -169,10 +169,16 @@ def _update(one: Entered) -> WindowUpdate:
 
 
 def alarm_figures(watched: Sequence[tuple[Row, Watched]], loop_s: float | None = None) -> AlarmFigures:
-    """Section C from what was watched; videos without one score count nowhere."""
+    """Section C from what was watched, by each sensitivity; videos without one score count nowhere."""
+    by_rules = {sensitivity: _figures(watched, loop_s, sensitivity.rules) for sensitivity in Sensitivity}
+    usual = by_rules.pop(Sensitivity.BALANCED)
+    return replace(usual, others={sensitivity.value: figures for sensitivity, figures in by_rules.items()})
+
+
+def _figures(watched: Sequence[tuple[Row, Watched]], loop_s: float | None, rules: VerdictRules) -> AlarmFigures:
     usable = [(row, one) for row, one in watched if one.has_score]
     silent = [row.fake for row, one in watched if not one.has_score]
-    streams = [_Stream(row.fake, one.duration_s, alarms_of(one, loop_s)) for row, one in usable]
+    streams = [_Stream(row.fake, one.duration_s, alarms_of(one, loop_s, rules)) for row, one in usable]
     reals = [one.alarms for one in streams if not one.fake]
     fakes = [one.alarms for one in streams if one.fake]
     hours = sum(alarms.length_s for alarms in reals) / 3600

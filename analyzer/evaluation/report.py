@@ -127,7 +127,10 @@ def quality_json(quality: Quality) -> dict[str, object]:
 
 
 def _alarms_json(alarms: AlarmFigures | None) -> dict[str, object] | None:
-    return None if alarms is None else asdict(alarms) | {"alerted_share": alarms.alerted_share}
+    if alarms is None:
+        return None
+    others = {name: _alarms_json(other) for name, other in alarms.others.items()}
+    return asdict(alarms) | {"alerted_share": alarms.alerted_share, "others": others}
 
 
 def _rows_json(rows: Sequence[TableRow]) -> dict[str, object]:

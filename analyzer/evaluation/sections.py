@@ -6,7 +6,8 @@ is ever left out because its figure is bad or missing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 Interval = tuple[float, float]
 """Low and high end of a 95 % bootstrap interval over source groups."""
@@ -98,6 +99,8 @@ class AlarmFigures:
     """How the streams were made, e.g. that clips were looped."""
     alerted_s: float = 0.0
     """So long an alert was on in real streams: one that never clears is one episode, however long it lasts."""
+    others: Mapping[str, AlarmFigures] = field(default_factory=dict)
+    """The same by the other sensitivities' rules."""
 
     @property
     def alerted_share(self) -> float | None:

@@ -20,7 +20,14 @@ from analyzer.evaluation.numerals import (
 )
 from analyzer.evaluation.quality import FEW, FOR_ONE_PERCENT, Quality
 from analyzer.evaluation.report import EvaluationReport
-from analyzer.evaluation.sections import PointingFigures, PointingRow, PseudoRow, RobustnessCell, Share
+from analyzer.evaluation.sections import (
+    AlarmFigures,
+    PointingFigures,
+    PointingRow,
+    PseudoRow,
+    RobustnessCell,
+    Share,
+)
 from analyzer.report import Aggregate
 from analyzer.training.metrics import ECE_BINS, MIN_SOURCES, Estimate
 
@@ -223,18 +230,33 @@ def alarm_pairs(report: EvaluationReport) -> list[tuple[str, str]]:
         names = ("stream-hours", "episodes/h [95 %]", "in alert", "streams >= 1", "median s to alert", "caught < 60 s")
         return [(name, NOT_MEASURED) for name in names]
     share = one.alerted_share
-    median_s = one.median_s_to_alert
-    rate = NOT_MEASURED if one.episodes_per_hour is None else f"{one.episodes_per_hour:.2f}"
-    ends = one.episodes_per_hour_ci
-    rate += "" if ends is None else f" [{ends[0]:.2f}-{ends[1]:.2f}]"
     return [
         ("stream-hours", f"{one.real_hours:.2f} real, {one.real_streams} streams"),
-        ("episodes/h [95 %]", f"{rate} ({one.episodes} in all)"),
+        ("episodes/h [95 %]", _episodes(one)),
         ("in alert", NOT_MEASURED if share is None else f"{percent(share)} of real time"),
         ("streams >= 1", f"{one.real_streams_with_alert} of {one.real_streams}"),
-        ("median s to alert", NOT_MEASURED if median_s is None else f"{median_s:.1f} (of the {one.caught} caught)"),
-        ("caught < 60 s", f"{one.caught_60_s} of {one.fake_streams} (at any time {one.caught})"),
+        ("median s to alert", _to_alert(one)),
+        ("caught < 60 s", _caught(one)),
+        *(
+            (name, f"{_episodes(other)} episodes/h, {_caught(other)}, median s {_to_alert(other)}")
+            for name, other in one.others.items()
+        ),
     ]
+
+
+def _episodes(one: AlarmFigures) -> str:
+    rate = NOT_MEASURED if one.episodes_per_hour is None else f"{one.episodes_per_hour:.2f}"
+    ends = one.episodes_per_hour_ci
+    return f"{rate}{'' if ends is None else f' [{ends[0]:.2f}-{ends[1]:.2f}]'} ({one.episodes} in all)"
+
+
+def _to_alert(one: AlarmFigures) -> str:
+    median_s = one.median_s_to_alert
+    return NOT_MEASURED if median_s is None else f"{median_s:.1f} (of the {one.caught} caught)"
+
+
+def _caught(one: AlarmFigures) -> str:
+    return f"{one.caught_60_s} of {one.fake_streams} (at any time {one.caught})"
 
 
 def cost_pairs(report: EvaluationReport) -> list[tuple[str, str]]:

@@ -11,6 +11,8 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from analyzer.series import Series
+from analyzer.verdict import Sensitivity
 from stream_server.http_errors import ApiError, error_docs
 from stream_server.messages import FacesMessage, ScoreMessage, StreamMessage, read_view_payload, stream_message
 from stream_server.monitor import Monitor, TheMonitor
@@ -50,6 +52,17 @@ class NewStream(BaseModel):
     transport: Literal["tcp", "udp"] | None = Field(
         None, description="How RTSP media travels; null for `sources.rtsp_transport`. Other addresses ignore it."
     )
+    sensitivity: Sensitivity | None = Field(
+        None, description="How easily alerts are raised (docs/alerts.md); null for what the settings say."
+    )
+
+
+class StreamChange(BaseModel):
+    """What can be changed of a stream."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sensitivity: Sensitivity = Field(description="How easily alerts are raised (docs/alerts.md).")
 
 
 class StreamList(BaseModel):
@@ -92,7 +105,9 @@ async def list_streams(monitor: TheMonitor) -> StreamList:
 )
 async def add_stream(new: NewStream, monitor: TheMonitor, response: Response) -> StreamMessage:
     """Open a camera, an HTTP stream, or a file below a configured folder; it reconnects by itself until removed."""
-    info = monitor.registry.add_url(new.id, new.url, trusted=False, transport=new.transport)
+    info = monitor.registry.add_url(
+        new.id, new.url, trusted=False, transport=new.transport, sensitivity=new.sensitivity
+    )
     response.headers["Location"] = f"/api/streams/{new.id}"
     return stream_message(info, monitor.clock.now())
 
@@ -101,6 +116,17 @@ async def add_stream(new: NewStream, monitor: TheMonitor, response: Response) ->
 async def get_stream(stream_id: StreamPath, monitor: TheMonitor) -> StreamMessage:
     """One stream with its state."""
     return _message(monitor, stream_id)
+
+
+@router.patch(
+    "/{stream_id}",
+    summary="Change a stream",
+    responses=error_docs(s404="no such stream", s422="not a stream id, or not a sensitivity"),
+)
+async def change_stream(stream_id: StreamPath, change: StreamChange, monitor: TheMonitor) -> StreamMessage:
+    """Make a stream's alerts easier or harder to raise, from its next face on; an alert that is on stays on."""
+    info = monitor.registry.set_sensitivity(stream_id, change.sensitivity)
+    return stream_message(info, monitor.clock.now())
 
 
 @router.delete("/{stream_id}", status_code=204, summary="Remove a stream", responses=_NO_SUCH_STREAM)
@@ -120,6 +146,24 @@ async def get_scores(stream_id: StreamPath, monitor: TheMonitor) -> ScoreList:
             for score in scores
         ]
     )
+
+
+@router.get(
+    "/{stream_id}/series.jsonl",
+    summary="What the verdicts rest on",
+    response_class=Response,
+    responses={
+        200: {"content": {"application/jsonl": {}}, "description": "The last 15 minutes, one observation a line."},
+        **_NO_SUCH_STREAM,
+    },
+)
+async def get_series(stream_id: StreamPath, monitor: TheMonitor) -> Response:
+    """Every observation of the last 15 minutes (20 000 at most), for `deepfake-monitor replay` (docs/alerts.md)."""
+    info = monitor.registry.get(stream_id)
+    series = Series(stream_id, info.sensitivity, monitor.engine.series(stream_id))
+    text = await asyncio.to_thread(lambda: "".join(series.lines()))
+    name = f'attachment; filename="{stream_id}.jsonl"'
+    return Response(text, media_type="application/jsonl", headers={"Content-Disposition": name})
 
 
 @router.get(

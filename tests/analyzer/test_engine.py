@@ -12,6 +12,7 @@ import pytest
 
 from analyzer.config import NUM_FRAMES, AnalyzerConfig
 from analyzer.datatypes import (
+    Alert,
     AnalyzerEvent,
     Box,
     Detection,
@@ -32,6 +33,8 @@ from analyzer.engine import Engine, FrameSlot
 from analyzer.errors import ConflictError, DetectorError, OverloadedError, ScorerError, WeightsError
 from analyzer.faces.detector import FaceDetector
 from analyzer.scorer import ClipScore, Scorer, ScorerInfo
+from analyzer.series import play
+from analyzer.verdict import VerdictRules
 from tests.fakes import FakeScorer, ScriptedDetector, a_detection
 
 E = TypeVar("E", bound=AnalyzerEvent)
@@ -202,6 +205,34 @@ def test_streams_do_not_mix(monitor: Monitor) -> None:
     monitor.feed(two, "two", 16)
     monitor.listener.wait(lambda: bool(monitor.listener.of(Score)))
     assert {score.key.stream_id for score in monitor.listener.of(Score)} == {"two"}
+
+
+def test_a_stream_has_its_own_rules_until_it_is_removed(monitor: Monitor) -> None:
+    at_once = VerdictRules(alert_above=-9.0, alert_evidence=0.001)
+    slots = {stream_id: monitor.engine.add_stream(stream_id) for stream_id in ("eager", "usual")}
+    monitor.engine.set_rules("eager", at_once)
+    for stream_id, slot in slots.items():
+        monitor.feed(slot, stream_id, 20)
+    monitor.listener.wait(lambda: bool(monitor.listener.of(Alert)))
+    assert {alert.key.stream_id for alert in monitor.listener.of(Alert)} == {"eager"}
+    monitor.engine.remove_stream("eager")
+    assert monitor.engine._rules_of("eager") == VerdictRules()
+
+
+def test_what_was_observed_live_tells_the_same_when_it_is_played_again(monitor: Monitor) -> None:
+    at_once = VerdictRules(alert_above=-9.0, alert_evidence=0.001)
+    monitor.engine.set_rules("cam", at_once)
+    slot = monitor.engine.add_stream("cam")
+    monitor.engine.set_rules("cam", at_once)
+    monitor.feed(slot, "cam", 40)
+    monitor.listener.wait(lambda: bool(monitor.listener.of(Alert)))
+    monitor.until(lambda: monitor.engine.stats().scores == 25)
+    live = [e for e in monitor.listener.events if isinstance(e, Verdict | Alert)]
+    again = play(monitor.engine.series("cam"), at_once, "cam")
+    assert len(monitor.engine.series("cam")) == 40
+    assert again == live
+    monitor.engine.remove_stream("cam")
+    assert monitor.engine.series("cam") == ()
 
 
 def test_a_taken_name_is_refused(monitor: Monitor) -> None:

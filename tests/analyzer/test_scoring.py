@@ -195,7 +195,7 @@ def test_an_upload_that_sat_in_the_batch_of_a_failure_hears_of_it() -> None:
     batch = Batch(crops=(_white_crop(0.0),), job=OfflineJob(lambda _: 1, future, 0.0))
     thread = ModelThread(lambda: DeadScorer(CONFIG), Batcher(CONFIG), LoadControl(CONFIG), lambda _: None)
     with pytest.raises(ScorerError):
-        thread._handle(batch, DeadScorer(CONFIG), VerdictPolicy(trained=True))
+        thread._handle(batch, 0.0, DeadScorer(CONFIG), VerdictPolicy(trained=True))
     assert isinstance(future.exception(0), ScorerError)
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -18,7 +19,7 @@ from analyzer.datatypes import (
     VerdictState,
     WindowUpdate,
 )
-from analyzer.verdict import VerdictPolicy, VerdictRules
+from analyzer.verdict import Sensitivity, VerdictPolicy, VerdictRules
 
 KEY = FaceKey("cam", 1)
 STEP_S = 1 / 6
@@ -96,15 +97,64 @@ def test_a_steady_real_face_is_told_once(policy: VerdictPolicy) -> None:
     assert policy.concerned == frozenset()
 
 
-def test_a_steady_fake_raises_one_alert_after_the_hold_time(policy: VerdictPolicy) -> None:
+def test_a_steady_fake_raises_one_alert_when_its_evidence_is_complete(policy: VerdictPolicy) -> None:
     start = _warm_up(policy)
     told = _play(policy, lambda _: 3.0, start, seconds=60)
     assert _states(told) == [VerdictState.SUSPICIOUS, VerdictState.ALERT]
     ((at_s, alert),) = _alerts(told)
     assert alert.raised
-    assert 3.0 <= at_s - start < 3.0 + 2 * STEP_S
+    assert at_s - start == pytest.approx(VerdictRules().shortest_s, abs=STEP_S)
     assert alert.at_s == alert.started_at_s == at_s
     assert policy.concerned == {KEY}
+
+
+@pytest.mark.parametrize(("of_cap", "longer"), [(0.5, 2.0), (0.8, 1.25), (1.0, 1.0), (10.0, 1.0)])
+def test_weak_evidence_takes_longer_and_strong_evidence_has_a_cap(
+    policy: VerdictPolicy, of_cap: float, longer: float
+) -> None:
+    start, rules = _warm_up(policy), VerdictRules()
+    ((at_s, _),) = _alerts(_play(policy, lambda _: rules.alert_above + of_cap * rules.alert_cap, start, seconds=60))
+    assert at_s - start == pytest.approx(longer * rules.shortest_s, abs=STEP_S)
+
+
+def test_scores_below_the_line_never_add_up_to_an_alert(policy: VerdictPolicy) -> None:
+    assert _alerts(_play(policy, lambda _: VerdictRules().alert_above - 0.01, _warm_up(policy), seconds=3600)) == []
+
+
+def test_a_dip_costs_evidence_but_does_not_begin_it_anew(policy: VerdictPolicy) -> None:
+    start, rules = _warm_up(policy), VerdictRules()
+    ((at_s, _),) = _alerts(_play(policy, lambda t: -3.0 if 4 <= t < 5 else 3.0, start, seconds=20))
+    won_back_s = rules.alert_cap_below / rules.alert_cap  # what the second of the dip took away
+    assert at_s - start == pytest.approx(rules.shortest_s + 1 + won_back_s, abs=2 * STEP_S)
+
+
+@pytest.mark.parametrize("rate", [2.0, 6.0, 12.0])
+def test_evidence_is_of_time_not_of_scores(policy: VerdictPolicy, rate: float) -> None:
+    times = [i / rate for i in range(int(20 * rate))]
+    raised = [at_s for at_s in times for e in policy.on_update(_update(at_s, 3.0), at_s) if isinstance(e, Alert)]
+    assert raised == [pytest.approx(VerdictRules().shortest_s, abs=1 / rate)]
+
+
+def test_more_faces_a_second_and_more_sensitive_rules_raise_alerts_earlier_or_more() -> None:
+    raised = {}
+    for sensitivity in Sensitivity:
+        policy = VerdictPolicy(trained=True, rules_of=dict.fromkeys(["cam"], sensitivity.rules).__getitem__)
+        told = _play(policy, lambda t: -2.0 + t / 60, _warm_up(policy), seconds=600)
+        raised[sensitivity] = _alerts(told)[0][0]
+    assert raised[Sensitivity.EAGER] < raised[Sensitivity.BALANCED] < raised[Sensitivity.QUIET]
+
+
+def test_each_stream_has_its_own_rules() -> None:
+    rules = {"quiet": Sensitivity.QUIET.rules, "eager": Sensitivity.EAGER.rules}
+    policy = VerdictPolicy(trained=True, rules_of=rules.__getitem__)
+    raised = []
+    for i in range(200):
+        for stream_id in rules:
+            key = FaceKey(stream_id, 1)
+            raised += [
+                e.key for e in policy.on_update(_update(i * STEP_S, 0.5, key=key), i * STEP_S) if isinstance(e, Alert)
+            ]
+    assert raised == [FaceKey("eager", 1)]
 
 
 def test_single_high_windows_raise_nothing(policy: VerdictPolicy) -> None:
@@ -154,8 +204,8 @@ def test_a_pause_longer_than_allowed_restarts_the_hold_time() -> None:
     policy = VerdictPolicy(trained=True)
     start = _warm_up(policy)
     told = []
-    for i in range(10):  # 2.5 s high, then 1.2 s of nothing, and again
-        told += _play(policy, [4.0] * 15, start + i * 3.7)
+    for i in range(10):  # 5 s high, then 1.2 s of nothing, and again
+        told += _play(policy, [4.0] * 30, start + i * 6.2)
     assert _alerts(told) == []
 
 
@@ -189,7 +239,10 @@ def test_a_first_score_that_is_not_a_number_leaves_the_face_warming_up(policy: V
 def test_an_emptied_window_warms_up_again_and_forgets_the_smoothed_value(policy: VerdictPolicy) -> None:
     start = _warm_up(policy)
     _play(policy, lambda _: 1.0, start, seconds=1)
-    (verdict,) = policy.on_update(_update(start + 5, None, filled=1), start + 5)
+    stale, verdict = policy.on_update(_update(start + 5, None, filled=1), start + 5)
+    assert isinstance(stale, Verdict)
+    assert stale.reason is NotScored.STALE
+    assert stale.at_s == pytest.approx(start + 1 - STEP_S + 1.5)
     assert verdict == Verdict(KEY, VerdictState.WARMING_UP, None, 1, None, start + 5)
     at_s = _warm_up(policy, start + 5)
     (verdict,) = policy.on_update(_update(at_s, -3.0), at_s)
@@ -341,7 +394,30 @@ def test_the_same_series_always_tells_the_same() -> None:
     assert first == second
 
 
+def test_what_is_told_does_not_depend_on_when_the_policy_is_asked() -> None:
+    rng = random.Random(3)
+    times = [0.0]
+    for _ in range(3000):  # pauses of every length between the faces, three of four faces fit
+        times.append(
+            times[-1] + rng.choice([STEP_S, STEP_S, STEP_S, STEP_S, 0.7, 1.4, 40.0] if rng.random() < 0.1 else [STEP_S])
+        )
+    faces = [(at_s, rng.gauss(0.8, 1.0) if rng.random() < 0.8 else None) for at_s in times]
+    told = []
+    for tick_s in (0.1, 0.25, 7.0, 1e9):
+        policy, events, asked_s = VerdictPolicy(trained=True), [], 0.0
+        for at_s, logit in faces:
+            while asked_s + tick_s < at_s:
+                asked_s += tick_s
+                events += policy.tick(asked_s)
+            events += policy.on_unfit(_unfit(at_s)) if logit is None else policy.on_update(_update(at_s, logit), at_s)
+        told.append(events)
+    assert any(isinstance(event, Alert) for event in told[0])
+    assert told[0] == told[1] == told[2] == told[3]
+
+
 def test_thresholds_are_entered_higher_than_they_are_left() -> None:
     rules = VerdictRules()
     assert rules.uncertain_exit < rules.uncertain_enter <= rules.suspicious_exit < rules.suspicious_enter == 0.5
-    assert rules.alert_exit < rules.alert_enter
+    assert rules.uncertain_exit < rules.uncertain_enter
+    for sensitivity in Sensitivity:
+        assert sensitivity.rules.clear_below < sensitivity.rules.alert_above

@@ -14,6 +14,7 @@ export const stream = (change = {}) => ({
   codec: "h264",
   fps: 25,
   generation: 1,
+  sensitivity: "balanced",
   at: 100,
   ...change,
 });

@@ -17,6 +17,8 @@ import pytest
 from analyzer import errors
 from analyzer.model.card import WeightsCard
 from analyzer.model.weights import save_weights
+from analyzer.series import Observation, Series
+from analyzer.verdict import Sensitivity
 from stream_server import cli, commands
 from stream_server.exit_codes import Exit, exit_code_of
 from stream_server.server import listen
@@ -74,7 +76,7 @@ def test_version_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert re.fullmatch(r"deepfake-monitor \S+\n", capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("command", ["serve", "score", "doctor", "train", "evaluate"])
+@pytest.mark.parametrize("command", ["serve", "score", "doctor", "train", "evaluate", "replay"])
 def test_every_command_explains_itself(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
@@ -87,7 +89,7 @@ def test_every_command_and_exit_code_stands_in_the_docs() -> None:
     names = {
         info.name or (info.callback.__name__ if info.callback else "") for info in commands.app.registered_commands
     }
-    assert names == {"serve", "score", "doctor", "train", "evaluate", "bench"}
+    assert names == {"serve", "score", "doctor", "train", "evaluate", "bench", "replay"}
     for name in names:
         assert f"## `deepfake-monitor {name}" in text
     for code in Exit:
@@ -103,7 +105,8 @@ def test_bench_hands_its_options_on(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     "arguments",
     [["nonsense"], ["serve", "--nonsense"], ["serve", "--port", "x"], ["serve", "--source", "x"],
      ["serve", "--source", "=rtsp://h"], ["serve", "--source", "a="], ["score"], ["train", "m.tsv"],
-     ["train", "m.tsv", "-o", "x", "--name", "../x"], ["evaluate"]],
+     ["train", "m.tsv", "-o", "x", "--name", "../x"], ["evaluate"], ["replay"],
+     ["replay", "x", "--sensitivity", "loud"]],
     ids=" ".join,
 )  # fmt: skip
 def test_a_wrong_command_line_is_exit_code_2(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
@@ -120,6 +123,8 @@ def test_a_wrong_command_line_is_exit_code_2(monkeypatch: pytest.MonkeyPatch, ar
         (["serve", "--device", "tpu"], "command line: device: expected"),
         (["doctor", "--config", "/nowhere/x.yaml"], "there is no such file"),
         (["evaluate", "/nowhere/list.tsv"], "/nowhere/list.tsv"),
+        (["replay", "/nowhere/a.jsonl"], "error: /nowhere/a.jsonl: No such file or directory"),
+        (["replay", __file__], "error: test_cli.py is no series of scores, or a damaged one: line 1: not JSON"),
     ],
 )
 def test_a_bad_input_is_exit_code_3_and_one_line(
@@ -183,6 +188,23 @@ def test_score_prints_the_verdict_for_people(
     out = capsys.readouterr().out
     assert out.startswith(("REAL", "DEEPFAKE"))
     assert ("not that there is none" in words(out)) == out.startswith("REAL")
+
+
+def test_replay_prints_the_alerts_of_a_series_and_its_code_says_whether_there_are_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "door.jsonl"
+    observations = tuple(Observation(100 + i / 6, 3, 16, 1.0) for i in range(120))
+    path.write_text("".join(Series("door", Sensitivity.BALANCED, observations).lines()))
+    assert run(monkeypatch, "replay", str(path)) == Exit.FOUND
+    said = capsys.readouterr().out
+    assert "door: 120 observations, balanced" in said
+    assert "6.3 s" in said
+    assert run(monkeypatch, "replay", str(path), "--json") == Exit.FOUND
+    (alert,) = json.loads(capsys.readouterr().out)["alerts"]
+    assert (alert["stream_id"], alert["face_id"], alert["raised"]) == ("door", 3, True)
+    assert run(monkeypatch, "replay", str(path), "--sensitivity", "quiet") == Exit.OK
+    assert "no alert" in capsys.readouterr().out
 
 
 def test_evaluate_counts_what_it_cannot_read(

@@ -1,16 +1,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from aiortc.rtcicetransport import parse_stun_turn_uri
+from pydantic import ValidationError
 
 from analyzer.config import AnalyzerConfig
 from stream_server.reference import settings_reference
 from stream_server.routes.whip import WhipConfig
-from stream_server.settings import AnalyzerSettings, IceServer, Settings, SourceSettings
+from stream_server.settings import AlertSettings, AnalyzerSettings, IceServer, Settings, SourceSettings
 from stream_server.settings_layers import load_settings
 from stream_server.streams import StreamSettings
 
@@ -52,8 +53,17 @@ def test_the_analyzer_section_is_the_analyzers_own_config() -> None:
 
 
 def test_the_sources_section_is_the_registrys_own_settings() -> None:
-    assert SourceSettings().config() == StreamSettings()
-    assert set(SourceSettings.model_fields) == set(asdict(StreamSettings()))
+    assert SourceSettings().config(AlertSettings()) == StreamSettings()
+    names = {*SourceSettings.model_fields, *AlertSettings.model_fields}
+    assert names == {field.name for field in fields(StreamSettings)}
+
+
+@pytest.mark.parametrize(
+    "alerts", [{"sensitivity": "loud"}, {"sensitivities": {"a b": "quiet"}}, {"sensitivities": {"door": 1}}, {"x": 1}]
+)
+def test_a_sensitivity_that_there_is_not_is_refused(alerts: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        AlertSettings.model_validate(alerts)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from analyzer.errors import (
     SourceError,
     SourceErrorKind,
 )
+from analyzer.verdict import Sensitivity, VerdictRules
 from stream_server.sources.base import OnFrame, OnStatus, Source, SourceStatus, StreamState
 from stream_server.streams import StreamInfo, StreamRegistry, StreamSettings
 from tests.cameras import Camera, free_port
@@ -36,14 +37,20 @@ class ListedEngine:
 
     def __init__(self) -> None:
         self.slots: dict[str, Slot] = {}
+        self.rules: dict[str, VerdictRules] = {}
 
     def add_stream(self, stream_id: str) -> Slot:
         assert stream_id not in self.slots
         self.slots[stream_id] = Slot()
         return self.slots[stream_id]
 
+    def set_rules(self, stream_id: str, rules: VerdictRules) -> None:
+        assert stream_id in self.slots
+        self.rules[stream_id] = rules
+
     def remove_stream(self, stream_id: str) -> None:
         del self.slots[stream_id]
+        self.rules.pop(stream_id, None)
 
 
 class ScriptedSource:
@@ -399,3 +406,30 @@ async def _come_and_go(world: World, camera: Camera, count: int) -> None:
         for name in names:
             world.registry.add_url(name, camera.url("/h264"), trusted=False)
         await asyncio.gather(*[world.registry.remove(name) for name in names])
+
+
+async def test_a_stream_has_the_sensitivity_of_the_settings_its_own_or_the_one_it_was_added_with() -> None:
+    settings = StreamSettings(
+        sensitivity=Sensitivity.QUIET, sensitivities={"desk": Sensitivity.EAGER, "door": Sensitivity.EAGER}
+    )
+    async with _world(settings) as world:
+        for stream_id in ("hall", "desk"):
+            world.add(stream_id)
+        world.registry.add_url("door", "rtsp://127.0.0.1:1/x", trusted=True, sensitivity=Sensitivity.BALANCED)
+        assert {info.stream_id: info.sensitivity for info in world.registry.list()} == {
+            "hall": Sensitivity.QUIET, "desk": Sensitivity.EAGER, "door": Sensitivity.BALANCED
+        }  # fmt: skip
+        assert world.engine.rules == {info.stream_id: info.sensitivity.rules for info in world.registry.list()}
+
+
+async def test_a_sensitivity_is_changed_and_told_once() -> None:
+    async with _world() as world:
+        world.add("cam")
+        before = len(world.published)
+        for _ in range(2):
+            info = world.registry.set_sensitivity("cam", Sensitivity.EAGER)
+            assert info.sensitivity is Sensitivity.EAGER
+        assert world.engine.rules["cam"] == Sensitivity.EAGER.rules
+        assert [info.sensitivity for info in world.published[before:]] == [Sensitivity.EAGER]
+        with pytest.raises(NotFoundError, match="there is no stream 'door'"):
+            world.registry.set_sensitivity("door", Sensitivity.QUIET)

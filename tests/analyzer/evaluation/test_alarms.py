@@ -11,12 +11,15 @@ from analyzer.evaluation.watched import Entered, Watched
 from analyzer.evaluation.workers import MakeTools, Tools
 from analyzer.faces.detector import YuNetDetector
 from analyzer.training.manifest import Row
+from analyzer.verdict import VerdictRules
 from tests.analyzer.evaluation.tables import a_row
 from tests.fakes import FakeScorer
 
 INFO = FakeScorer().info
 FAKE, REAL = 3.0, -3.0
 """Logits far on either side."""
+ALERT_S = 15 / 6 + VerdictRules().shortest_s
+"""From the first picture of a clear fake: the first window, then what an alert takes at least."""
 
 
 def tools(scorer: FakeScorer) -> MakeTools:
@@ -33,40 +36,42 @@ def stream(seconds: float, logit: float = FAKE, start_s: float = 0.0, face_id: i
 
 def test_an_alert_comes_when_the_live_rules_say_so() -> None:
     found = alarms_of(stream(10, start_s=2))
-    assert found.raised_s == pytest.approx([15 / 6 + 3.0], abs=1 / 6)  # the first window, and held for three seconds
+    assert found.raised_s == pytest.approx([ALERT_S], abs=1 / 6)
     assert found.length_s == 12
     assert found.could_alert
-    assert found.alerted_s == pytest.approx(12 - 2 - 15 / 6 - 3.0, abs=1 / 6)  # to the end
+    assert found.alerted_s == pytest.approx(12 - 2 - ALERT_S, abs=1 / 6)  # to the end
     assert alarms_of(stream(10, REAL)) == Alarms((), 10, could_alert=True)
 
 
 def test_a_window_that_begins_anew_begins_its_evidence_anew() -> None:
-    first, second = stream(5).entered, stream(5).entered
-    later = tuple(Entered(1, one.at_s + 5.5, one.filled, one.logit) for one in second)
-    assert alarms_of(Watched((*first, *later), 10.5)).raised_s == ()
-    assert alarms_of(stream(10.5)).raised_s != ()
+    first, second = stream(8).entered, stream(8).entered
+    later = tuple(Entered(1, one.at_s + 8.5, one.filled, one.logit) for one in second)
+    assert alarms_of(Watched((*first, *later), 16.5)).raised_s == ()
+    assert alarms_of(stream(16.5)).raised_s != ()
 
 
 def test_two_faces_may_both_raise_an_alert() -> None:
-    both = sorted([*stream(8, face_id=1).entered, *stream(8, start_s=1, face_id=2).entered], key=lambda each: each.at_s)
-    found = alarms_of(Watched(tuple(both), 9))
+    both = sorted(
+        [*stream(12, face_id=1).entered, *stream(12, start_s=1, face_id=2).entered], key=lambda each: each.at_s
+    )
+    found = alarms_of(Watched(tuple(both), 13))
     assert len(found.raised_s) == 2
-    assert found.alerted_s == pytest.approx(9 - 5.5, abs=0.2)  # both at once are one stretch of time
+    assert found.alerted_s == pytest.approx(13 - ALERT_S, abs=0.2)  # both at once are one stretch of time
 
 
 def test_an_alert_that_never_clears_is_one_episode_and_nearly_all_of_the_time() -> None:
     found = alarm_figures([(a_row("r", fake=False), stream(20))], loop_s=600)
     assert found.episodes == 1
     assert found.real_hours == pytest.approx(1 / 6)
-    assert found.alerted_share == pytest.approx((600 - 5.5) / 600, abs=0.001)
+    assert found.alerted_share == pytest.approx((600 - ALERT_S) / 600, abs=0.001)
 
 
 def test_time_in_alert_ends_when_it_clears_or_when_nothing_supports_it_any_more() -> None:
     calm = [Entered(1, one.at_s, 16, REAL) for one in stream(60).entered if one.at_s >= 10]
     cleared = alarms_of(Watched((*stream(10).entered, *calm), 60))
     assert len(cleared.raised_s) == 1
-    assert cleared.alerted_s == pytest.approx(4.5 + 5.5, abs=2)
-    assert alarms_of(Watched(stream(10).entered, 3600)).alerted_s == pytest.approx(4.5 + 30, abs=0.7)
+    assert cleared.alerted_s == pytest.approx(10 - ALERT_S + 4.5, abs=1)
+    assert alarms_of(Watched(stream(10).entered, 3600)).alerted_s == pytest.approx(10 - ALERT_S + 30, abs=0.7)
 
 
 def test_a_face_that_comes_back_after_its_alert_ended_raises_another() -> None:
@@ -76,7 +81,7 @@ def test_a_face_that_comes_back_after_its_alert_ended_raises_another() -> None:
 
 def test_a_short_stream_cannot_alert_and_says_so() -> None:
     assert alarms_of(stream(4)) == Alarms((), 4, could_alert=False)
-    assert alarms_of(stream(4), loop_s=20).raised_s == pytest.approx([15 / 6 + 3.0], abs=1 / 3)
+    assert alarms_of(stream(4), loop_s=20).raised_s == pytest.approx([ALERT_S], abs=1 / 3)
     assert alarms_of(Watched((), 3)) == Alarms((), 3, could_alert=False)
 
 
@@ -116,12 +121,21 @@ def test_figures_equal_those_by_hand() -> None:
     assert found.episodes_per_hour == pytest.approx(5)
     assert found.episodes_per_hour_ci == pytest.approx(poisson_interval(1, 0.2))
     assert (found.real_streams_with_alert, found.fake_streams, found.caught, found.caught_60_s) == (1, 2, 1, 1)
-    assert found.median_s_to_alert == pytest.approx(5.5, abs=0.2)
+    assert found.median_s_to_alert == pytest.approx(ALERT_S, abs=0.2)
     assert "12.0 distinct minutes" in found.note
     assert "videos last 360 s (real), 20 s (fake) in the median" in found.note
     assert "1 more had no score and count nowhere (0 real, 1 fake)" in found.note
-    assert found.alerted_s == pytest.approx(360 - 5.5, abs=0.2)
+    assert found.alerted_s == pytest.approx(360 - ALERT_S, abs=0.2)
     assert found.alerted_share == pytest.approx(found.alerted_s / 720)
+
+
+def test_the_other_sensitivities_are_counted_too() -> None:
+    found = alarm_figures([(a_row("r", fake=False), stream(60, -0.1)), (a_row("f", fake=True), stream(60, 1.0))])
+    assert {name: (one.episodes, one.caught) for name, one in found.others.items()} == {
+        "quiet": (0, 0),
+        "eager": (1, 1),
+    }
+    assert (found.episodes, found.caught) == (0, 1)
 
 
 def test_looped_footage_has_no_interval_and_is_called_that() -> None:
@@ -175,12 +189,14 @@ def test_videos_are_watched_and_kept(bright: Path, tmp_path: Path) -> None:
     rows = [a_video(bright), a_video(tmp_path / "broken.mp4"), a_video(tmp_path / "missing.mp4"),
             a_video(tmp_path / "a.png")]  # fmt: skip
     found = run_alarms(rows, tools(FakeScorer()), INFO, work=tmp_path)
-    assert (found.fake_streams, found.caught, found.real_streams) == (1, 1, 0)
-    assert found.median_s_to_alert == pytest.approx(5.5, abs=0.5)
+    assert (found.fake_streams, found.caught, found.real_streams) == (1, 0, 0)
+    assert "too short for any alert" in found.note
     nothing = FakeScorer()
     assert run_alarms(rows, tools(nothing), INFO, work=tmp_path) == found
     assert not nothing.pushed
-    assert run_alarms(rows, tools(nothing), INFO, work=tmp_path, loop_s=60).caught == 1
+    again = run_alarms(rows, tools(nothing), INFO, work=tmp_path, loop_s=60)
+    assert again.caught == 1
+    assert again.median_s_to_alert == pytest.approx(ALERT_S, abs=0.5)
 
 
 def test_what_cannot_be_measured_is_refused(bright: Path) -> None:

@@ -61,7 +61,8 @@ def test_the_openapi_document_describes_every_route(running: Running) -> None:
     document = running.client.get("/openapi.json").json()
     assert set(document["paths"]) == {
         "/health", "/info", "/metrics", "/predict_video", "/api/ice-servers", "/api/streams",
-        "/api/streams/{stream_id}", "/api/streams/{stream_id}/scores", "/api/streams/{stream_id}/snapshot.jpg",
+        "/api/streams/{stream_id}", "/api/streams/{stream_id}/scores", "/api/streams/{stream_id}/series.jsonl",
+        "/api/streams/{stream_id}/snapshot.jpg",
     }  # fmt: skip
     for path, methods in document["paths"].items():
         for method, operation in methods.items():

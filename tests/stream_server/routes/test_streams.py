@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -8,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from analyzer.datatypes import NotScored
+from analyzer.datatypes import NotScored, Verdict
+from analyzer.series import play, read_series
+from analyzer.verdict import Sensitivity
 from stream_server.messages import FaceBox, FacesMessage, Quality, ScoreMessage
 from stream_server.routes import streams
 from stream_server.routes.streams import draw_boxes
-from stream_server.settings import Settings, SourceSettings
+from stream_server.settings import AlertSettings, Settings, SourceSettings
 from stream_server.sources.rtsp import RTSPSource
 from tests.stream_server.app_of import QUICK, Running, deliver_until, running_app, wait_for
 
@@ -56,6 +59,26 @@ def test_the_transport_can_be_chosen_as_in_the_settings_file(monkeypatch: pytest
     assert chosen == ["udp", "tcp", "udp"]
     assert wrong.status_code == 422
     assert "transport" in wrong.json()["error"]["message"]
+
+
+def test_the_sensitivity_of_a_stream_can_be_set_seen_and_changed() -> None:
+    alerts = AlertSettings(sensitivity=Sensitivity.QUIET)
+    with running_app(Settings(analyzer=QUICK, alerts=alerts)) as running:
+        client = running.client
+        new = {"id": "door", "url": "rtsp://127.0.0.1:1/x"}
+        assert client.post("/api/streams", json=new).json()["sensitivity"] == "quiet"
+        added = client.post("/api/streams", json={**new, "id": "desk", "sensitivity": "eager"})
+        assert added.json()["sensitivity"] == "eager"
+        with running.live() as socket:
+            wait_for(socket, lambda message: message["type"] == "hello")
+            changed = client.patch("/api/streams/door", json={"sensitivity": "balanced"})
+            assert (changed.status_code, changed.json()["sensitivity"]) == (200, "balanced")
+            told = wait_for(socket, lambda message: message["type"] == "stream" and message["stream_id"] == "door")
+            assert told["sensitivity"] in {"quiet", "balanced"}  # a status of the camera may have come between
+        assert client.get("/api/streams/door").json()["sensitivity"] == "balanced"
+        for wrong in ({}, {"sensitivity": None}, {"sensitivity": "loud"}, {"sensitivity": "quiet", "url": "x"}):
+            assert client.patch("/api/streams/door", json=wrong).status_code == 422
+        assert client.patch("/api/streams/nobody", json={"sensitivity": "quiet"}).status_code == 404
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
@@ -126,6 +149,26 @@ def test_scores_of_the_last_minutes_come_oldest_first() -> None:
         items = running.client.get("/api/streams/door/scores").json()["items"]
     assert [item["face_at"] for item in items] == [first["face_at"], second["face_at"]]
     assert set(items[0]) == {"face_id", "face_at", "fake_probability"}
+
+
+def test_what_the_verdicts_rest_on_can_be_fetched_and_played_again(tmp_path: Path) -> None:
+    with running_app() as running:
+        source = running.add_source()
+        with running.live() as socket:
+            deliver_until(source, socket, lambda message: message["type"] == "score")
+        answer = running.client.get("/api/streams/door/series.jsonl")
+        told = running.monitor.hub.snapshot.scores["door", 1]
+        assert running.client.get("/api/streams/nobody/series.jsonl").status_code == 404
+    assert answer.headers["Content-Type"].startswith("application/jsonl")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="door.jsonl"'
+    (tmp_path / "door.jsonl").write_bytes(answer.content)
+    series = read_series(tmp_path / "door.jsonl")
+    assert [one.filled for one in series.observations[:16]] == list(range(1, 17))
+    scored = [one for one in series.observations if one.logit is not None]
+    assert told.logit in [one.logit for one in scored]
+    verdicts = play(series.observations, series.sensitivity.rules, "door")
+    assert isinstance(verdicts[-1], Verdict)
+    assert verdicts[-1].filled == 16
 
 
 def test_a_snapshot_is_a_picture_of_the_next_frame() -> None:

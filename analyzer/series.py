@@ -1,0 +1,206 @@
+"""What the verdicts of a stream rest on, observation by observation: kept, written as JSON Lines, and played again.
+
+A file begins with `{"series": 1, "stream_id": ..., "sensitivity": ...}`. Every other line is one observation: `t` in
+seconds (any origin; each face's in order) and `face`, with one of `logit` (a window was scored), `filled` alone (it is
+still filling), `unfit` (why the face could not be judged) or `ended`. A logit that is no finite number is one of the
+strings "nan", "inf" and "-inf". docs/alerts.md describes it for people.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeGuard
+
+from analyzer.config import NUM_FRAMES
+from analyzer.datatypes import Alert, Box, FaceCrop, FaceKey, NotScored, Quality, Score, Verdict, WindowUpdate
+from analyzer.errors import SeriesError
+from analyzer.scorer import sigmoid
+from analyzer.verdict import Sensitivity, VerdictPolicy, VerdictRules
+
+FORMAT: Final = 1
+MAX_LINE: Final = 4096
+"""Characters; ours have about 60."""
+LARGEST: Final = 1e15
+"""No logit and no time in seconds comes near; NaN and infinity are not under it either."""
+_NOT_FINITE: Final = ("nan", "inf", "-inf")
+MAX_FACES: Final = 10_000
+"""That a file may have at once: more than any crowd, and bounded."""
+KEPT_S: Final = 900.0
+MAX_KEPT: Final = 20_000
+"""Of one stream, some 3 MB: 15 minutes of 3 faces at 6 a second, or 5 minutes of 11."""
+_BOX: Final = Box(0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One thing that was learnt of one face."""
+
+    at_s: float
+    face_id: int
+    filled: int = 0
+    """Faces in the window, 1 to 16; 0 with `unfit` and `ended`."""
+    logit: float | None = None
+    """Calibrated, where the window was scored; need not be finite."""
+    unfit: NotScored | None = None
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The observations of one stream, oldest first."""
+
+    stream_id: str
+    sensitivity: Sensitivity
+    """At its end."""
+    observations: tuple[Observation, ...]
+
+    def lines(self) -> Iterator[str]:
+        """As JSON Lines, each with its line end."""
+        head = {"series": FORMAT, "stream_id": self.stream_id, "sensitivity": self.sensitivity.value}
+        yield json.dumps(head) + "\n"
+        for one in self.observations:
+            yield json.dumps(_entry(one)) + "\n"
+
+
+class SeriesKeeper:
+    """The newest observations of each stream, bounded in time and number: the oldest go. Thread-safe."""
+
+    def __init__(self, kept_s: float = KEPT_S, most: int = MAX_KEPT) -> None:
+        """`most` are kept of one stream."""
+        self._kept_s = kept_s
+        self._most = most
+        self._lock = threading.Lock()
+        self._newest: dict[str, deque[Observation]] = {}
+
+    def add(self, stream_id: str, observation: Observation) -> None:
+        """Keep one more."""
+        with self._lock:
+            newest = self._newest.get(stream_id)
+            if newest is None:
+                newest = self._newest[stream_id] = deque(maxlen=self._most)
+            newest.append(observation)
+            while newest[0].at_s < observation.at_s - self._kept_s:
+                newest.popleft()
+
+    def of(self, stream_id: str) -> tuple[Observation, ...]:
+        """Oldest first; none of an unknown stream."""
+        with self._lock:
+            return tuple(self._newest.get(stream_id, ()))
+
+    def forget(self, stream_id: str) -> None:
+        """The stream is gone."""
+        with self._lock:
+            self._newest.pop(stream_id, None)
+
+
+def play(observations: Iterable[Observation], rules: VerdictRules, stream_id: str = "replay") -> list[Verdict | Alert]:
+    """Everything that is told of these observations: the same as when they were made, by the same rules."""
+    policy = VerdictPolicy(trained=True, rules_of=lambda _: rules)
+    told: list[Verdict | Alert] = []
+    end_s = -math.inf
+    for one in observations:
+        end_s = max(end_s, one.at_s)
+        key = FaceKey(stream_id, one.face_id)
+        if one.ended:
+            told += policy.on_ended(key)
+        elif one.unfit is not None:
+            quality = Quality(one.unfit, 0.0, 0.0, 0.0, 0.0)
+            told += policy.on_unfit(FaceCrop(key, 0, 0, None, one.at_s, _BOX, quality, None))
+        else:
+            told += policy.on_update(WindowUpdate(key, one.filled, _score(key, one)), one.at_s)
+    told += policy.tick(end_s)
+    return sorted(told, key=lambda event: event.at_s)  # of several faces; each face's own are in order
+
+
+def _score(key: FaceKey, one: Observation) -> Score | None:
+    if one.logit is None:
+        return None
+    return Score(key, 0, 0, None, one.at_s, one.at_s, sigmoid(one.logit), one.logit, NUM_FRAMES)
+
+
+def _entry(one: Observation) -> dict[str, Any]:
+    entry: dict[str, Any] = {"t": one.at_s, "face": one.face_id}
+    if one.ended:
+        return {**entry, "ended": True}
+    if one.unfit is not None:
+        return {**entry, "unfit": one.unfit.value}
+    entry["filled"] = one.filled
+    if one.logit is None:
+        return entry
+    return {**entry, "logit": one.logit if math.isfinite(one.logit) else str(one.logit)}
+
+
+def read_series(path: Path) -> Series:
+    """Read what `Series.lines` wrote. Raises `SeriesError` for what is none, `OSError` for what cannot be read."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            head = _head(_parsed(file.readline(MAX_LINE), 1))
+            return Series(*head, tuple(_observations(file)))
+    except UnicodeDecodeError as error:
+        raise SeriesError(f"{path.name} is no series of scores: it is not text") from error
+    except SeriesError as error:
+        raise SeriesError(f"{path.name} is no series of scores, or a damaged one: {error}") from error
+
+
+def _head(head: dict[str, Any]) -> tuple[str, Sensitivity]:
+    if head.get("series") != FORMAT or not isinstance(head.get("stream_id"), str):
+        raise SeriesError(f'line 1: expected {{"series": {FORMAT}, "stream_id": ..., "sensitivity": ...}}')
+    try:
+        return head["stream_id"], Sensitivity(str(head.get("sensitivity")))
+    except ValueError as error:
+        raise SeriesError(f"line 1: {error}") from error
+
+
+def _observations(lines: Iterable[str]) -> Iterator[Observation]:
+    faces: set[int] = set()
+    for number, line in enumerate(lines, start=2):
+        one = _observation(_parsed(line, number), number)
+        (faces.discard if one.ended else faces.add)(one.face_id)
+        if len(faces) > MAX_FACES:
+            raise SeriesError(f"line {number}: more than {MAX_FACES} faces at once")
+        yield one
+
+
+def _parsed(line: str, number: int) -> dict[str, Any]:
+    if len(line) >= MAX_LINE:
+        raise SeriesError(f"line {number}: longer than {MAX_LINE} characters")
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise SeriesError(f"line {number}: not JSON") from error
+    if not isinstance(entry, dict):
+        raise SeriesError(f"line {number}: expected a JSON object")
+    return entry
+
+
+def _observation(entry: dict[str, Any], number: int) -> Observation:
+    at_s, face_id = entry.get("t"), entry.get("face")
+    if not (_is_number(at_s) and _is_whole(face_id) and face_id >= 1):
+        raise SeriesError(f"line {number}: expected numbers t (seconds) and face (1 or more)")
+    if entry.get("ended") is True:
+        return Observation(float(at_s), face_id, ended=True)
+    if "unfit" in entry:
+        try:
+            return Observation(float(at_s), face_id, unfit=NotScored(entry["unfit"]))
+        except ValueError as error:
+            raise SeriesError(f"line {number}: {error}") from error
+    filled, logit = entry.get("filled"), entry.get("logit")
+    if not (_is_whole(filled) and 1 <= filled <= NUM_FRAMES):
+        raise SeriesError(f"line {number}: expected filled, 1 to {NUM_FRAMES}, unfit or ended")
+    if logit is None or _is_number(logit) or logit in _NOT_FINITE:
+        return Observation(float(at_s), face_id, filled, None if logit is None else float(logit))
+    raise SeriesError(f"line {number}: expected a number as logit")
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
