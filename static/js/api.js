@@ -1,4 +1,4 @@
-/** @import { ScorePoint, StreamMessage, VideoReport } from "./types.js" */
+/** @import { ScorePoint, Sensitivity, StreamMessage, VideoReport } from "./types.js" */
 
 /** The server's own words about what went wrong; `code` is stable, `message` is for people. */
 export class ApiError extends Error {
@@ -58,6 +58,17 @@ export async function request(path, init) {
 export async function addStream(id, url, transport = null) {
   const body = JSON.stringify({ id, url, transport });
   return (await request("/api/streams", { method: "POST", headers: { "content-type": "application/json" }, body })).json();
+}
+
+/**
+ * @param {string} id
+ * @param {Sensitivity} sensitivity from its next face on
+ * @returns {Promise<StreamMessage>}
+ */
+export async function setSensitivity(id, sensitivity) {
+  const body = JSON.stringify({ sensitivity });
+  const init = { method: "PATCH", headers: { "content-type": "application/json" }, body };
+  return (await request(`/api/streams/${encodeURIComponent(id)}`, init)).json();
 }
 
 /** @param {string} id */

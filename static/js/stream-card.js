@@ -7,6 +7,7 @@ import { FaceList } from "./face-list.js";
 import { NO_VERDICT, SCORE_MEANING, age, counted, milliseconds, percent, streamFacts, streamState, verdictView } from "./format.js";
 import { LivePicture } from "./live-picture.js";
 import { ScoreChart } from "./score-chart.js";
+import { SensitivityChoice } from "./sensitivity-choice.js";
 
 /** A newest score older than this is no longer news; the face rate may drop to 2/s under load. */
 const STALE_SCORE_S = 3;
@@ -21,6 +22,7 @@ export class StreamCard extends HTMLElement {
   #picture;
   #chart;
   #faces;
+  #sensitivity;
   #facts = h("p", { class: "card-facts" });
   #stateShape = icon("state-live");
   #stateWords = h("span");
@@ -68,6 +70,7 @@ export class StreamCard extends HTMLElement {
     this.#picture = new LivePicture(streamId, record);
     this.#chart = new ScoreChart(streamId, () => record()?.history ?? null, () => store.clock.now());
     this.#faces = new FaceList(streamId);
+    this.#sensitivity = new SensitivityChoice(store, streamId);
     setAttribute(this.#picture, "role", "img");
     this.#remove = h("button", { class: "icon-button", type: "button", onclick: () => this.#onRemove(ask) }, this.#removeShape, this.#removeWords);
     this.#enlarge = h(
@@ -103,7 +106,7 @@ export class StreamCard extends HTMLElement {
       this.#verdict,
       this.#chart,
       this.#faces,
-      h("footer", {}, this.#freshness, this.#latency),
+      h("footer", {}, this.#freshness, this.#latency, this.#sensitivity),
     );
     setAttribute(this, "role", "article");
     setAttribute(this, "aria-label", `Stream ${streamId}`);
@@ -163,6 +166,7 @@ export class StreamCard extends HTMLElement {
     const live = record.info.state === "live" && this.#context.store.connection.state === "connected";
     const faces = live ? record.faces() : [];
     this.#renderState(record.info);
+    this.#sensitivity.show(record.info);
     this.#renderVerdict(live, record.standing(), faces.length);
     this.#renderFreshness(record);
     this.#renderShare();

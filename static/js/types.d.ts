@@ -10,6 +10,9 @@ export type VerdictState =
   | "suspicious"
   | "alert";
 
+/** How easily alerts are raised. */
+export type Sensitivity = "quiet" | "balanced" | "eager";
+
 export interface StreamMessage {
   type?: "stream";
   stream_id: string;
@@ -25,6 +28,7 @@ export interface StreamMessage {
   codec: string | null;
   fps: number | null;
   generation: number;
+  sensitivity: Sensitivity;
   at: number;
 }
 

@@ -98,6 +98,15 @@ class Routes:
         await self.stage.send(stream_message(role))
         return JSONResponse(stream_message(role), 201)
 
+    async def change_stream(self, request: Request) -> Response:
+        if self.stage.script.change_error:
+            return error(self.stage.script.change_error)
+        stream_id = request.path_params["stream_id"]
+        role = next(role for role in self.stage.script.cast if role.stream_id == stream_id)
+        message = {**stream_message(role), **await request.json()}
+        await self.stage.send(message)
+        return JSONResponse(message)
+
     async def remove_stream(self, request: Request) -> Response:
         stream_id = request.path_params["stream_id"]
         gone = [role for role in self.stage.script.cast if role.stream_id == stream_id]
@@ -155,6 +164,7 @@ class Routes:
             WebSocketRoute("/ws/live", self.ws_live),
             WebSocketRoute("/ws/view/{stream_id}", self.ws_view),
             Route("/api/streams", self.add_stream, methods=["POST"]),
+            Route("/api/streams/{stream_id}", self.change_stream, methods=["PATCH"]),
             Route("/api/streams/{stream_id}", self.remove_stream, methods=["DELETE"]),
             Route("/api/streams/{stream_id}/scores", self.scores),
             Route("/api/ice-servers", self.ice_servers),

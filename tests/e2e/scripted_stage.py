@@ -34,6 +34,7 @@ class Script:
     model: str = "scripted (no network)"
     refuse_sockets: bool = False
     add_error: tuple[int, str, str] | None = None
+    change_error: tuple[int, str, str] | None = None
     whip_error: tuple[int, str, str] = (503, "overloaded", "No room for one more webcam: 16 of 16 are taken.")
     upload_error: tuple[int, str, str] | None = None
     looks_manipulated: bool = True

@@ -6,7 +6,7 @@ share-start, share-error, share-stop (on the own card), self-view, empty-state, 
 data-state and data-tone), stream-state, verdict (with data-verdict), score (with data-value, 0 to 1), freshness,
 latency, face-row, score-chart, remove-stream, confirm-remove, alert-list, alert, tab-live, tab-videos, upload-input,
 upload-progress, upload-cancel, upload-result (with data-label), upload-verdict, upload-score, upload-error,
-timeline-chart, device, model.
+timeline-chart, device, model, sensitivity.
 """
 
 from __future__ import annotations
@@ -196,6 +196,24 @@ def test_streams_that_come_and_go_leave_nothing_behind(browser: Browser) -> None
         after_nodes, after_listeners = nodes_and_listeners()
         assert after_nodes - nodes < 300
         assert after_listeners - listeners < 45
+
+
+def test_how_easily_alerts_are_raised_is_chosen_on_the_card(browser: Browser) -> None:
+    with ScriptedServer("alert") as server, WatchedPage(browser, server.url, expected=("Failed to load",)) as opened:
+        choice = card(opened.page, "door-clear").get_by_test_id("sensitivity")
+        expect(choice).to_have_value("balanced")
+        choice.select_option("eager")
+        expect(choice).to_have_value("eager")
+        expect(choice).to_be_enabled()
+        [role] = [role for role in CASTS["alert"] if role.stream_id == "door-clear"]
+        server.send({**stream_message(role), "sensitivity": "quiet"})  # somebody else has changed it
+        expect(choice).to_have_value("quiet")
+        expect_accessible(opened.page)
+        objection = (404, "not_found", "there is no stream 'door-clear'")
+        server.change(lambda script: setattr(script, "change_error", objection))
+        choice.select_option("balanced")
+        expect(opened.page.get_by_test_id("notice")).to_contain_text("there is no stream")
+        expect(choice).to_have_value("quiet")
 
 
 def test_the_keyboard_reaches_everything_and_escape_leads_back(browser: Browser) -> None:
