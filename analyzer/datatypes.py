@@ -97,6 +97,23 @@ class NotScored(StrEnum):
     NO_WEIGHTS = "no trained weights"
 
 
+class PictureTrouble(StrEnum):
+    """What is wrong with a stream's pictures as a whole, in the words people read."""
+
+    BLACK = "black picture"
+    FROZEN = "frozen picture"
+
+
+@dataclass(frozen=True, slots=True)
+class PictureState:
+    """A stream's pictures got into trouble, or out of it."""
+
+    stream_id: str
+    trouble: PictureTrouble | None
+    since_s: float
+    """When the trouble began, on the clock of `received_at_s`; without any, when the picture moved again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Quality:
     """Whether one face is fit to be judged, and the measurements behind it."""
@@ -282,5 +299,5 @@ class Alert:
     """`at_s` of the alert's start."""
 
 
-AnalyzerEvent = FrameFaces | Score | Verdict | Alert | FaceEnded
+AnalyzerEvent = FrameFaces | Score | Verdict | Alert | FaceEnded | PictureState
 """Everything that the engine emits."""

@@ -11,12 +11,13 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from analyzer.config import AnalyzerConfig
-from analyzer.datatypes import FaceCrop, FaceEnded, FaceKey, Frame, FrameFaces, Pixels, TrackedFace
+from analyzer.datatypes import FaceCrop, FaceEnded, FaceKey, Frame, FrameFaces, PictureState, Pixels, TrackedFace
 from analyzer.errors import MediaError, TooLargeError
 from analyzer.faces.crop import crop_face
 from analyzer.faces.detector import FaceDetector
 from analyzer.faces.quality import judge_quality
 from analyzer.faces.tracker import Tracker
+from analyzer.picture_watch import PictureWatch
 from analyzer.scene import SceneCut
 
 # 8K DCI. Its RGB picture takes 106 MB; anything larger is a mistake or an attack.
@@ -43,6 +44,8 @@ class PipelineResult:
     """For the scorer: one per tracked face, with pixels where the face is fit."""
     ended: tuple[FaceEnded, ...]
     """Faces given up before or in this frame."""
+    picture: PictureState | None = None
+    """Where the pictures got into trouble, or out of it, with this one."""
 
 
 class FacePipeline:
@@ -61,6 +64,7 @@ class FacePipeline:
         # One scaler for the stream: one per frame would cost as much again. One thread: the streams fill the cores.
         self._reformatter = VideoReformatter()
         self._scene = SceneCut()
+        self._picture = PictureWatch()
         self._shape: tuple[int, int, int] | None = None
         # Faces given up that nobody has heard of yet: a frame may fail after they were.
         self._gone: list[int] = []
@@ -97,7 +101,14 @@ class FacePipeline:
             crops=tuple(replace(crop, pixels=None) for crop in crops),
             jpeg=encode_jpeg(rgb) if with_jpeg else None,
         )
-        return PipelineResult(faces, crops, self._take_gone())
+        picture = self._watch(rgb, frame.received_at_s, face=bool(tracked))
+        return PipelineResult(faces, crops, self._take_gone(), picture)
+
+    def _watch(self, rgb: Pixels, at_s: float, *, face: bool) -> PictureState | None:
+        watch = self._picture
+        if not watch.update(rgb, at_s, face=face):
+            return None
+        return PictureState(self._stream_id, watch.trouble, watch.since_s)
 
     def finish(self) -> tuple[FaceEnded, ...]:
         """The stream is over: give up all faces."""

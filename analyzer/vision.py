@@ -214,3 +214,5 @@ class VisionThread:
             self._pace.forget(ended.key.face_id)
             self._ports.batcher.end(ended)
         self._ports.emit(result.faces)
+        if result.picture is not None:
+            self._ports.emit(result.picture)

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
 
-from analyzer.datatypes import AnalyzerEvent
+from analyzer.datatypes import AnalyzerEvent, PictureState
 from analyzer.engine import Engine
 from analyzer.errors import ConfigError, SourceError
 from analyzer.faces.detector import FaceDetector, YuNetDetector
@@ -126,7 +126,13 @@ async def _start(
     clock = WallClock()
 
     def emit(event: AnalyzerEvent) -> None:
-        loop.call_soon_threadsafe(feed.on_event, event)  # the one way from the analyzer's threads to the loop
+        loop.call_soon_threadsafe(on_event, event)  # the one way from the analyzer's threads to the loop
+
+    def on_event(event: AnalyzerEvent) -> None:
+        if isinstance(event, PictureState):
+            registry.show_picture(event.stream_id, event.trouble, clock.unix(event.since_s))
+        else:
+            feed.on_event(event)
 
     engine = Engine(make_scorer=make_scorer, make_detector=make_detector, config=settings.analyzer.config(), emit=emit)
     # Loading the network takes seconds; the loop stays free, and a Ctrl-C meanwhile still ends what was started.

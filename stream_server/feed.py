@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from analyzer.datatypes import AnalyzerEvent, FaceEnded, FrameFaces, Score
+from analyzer.datatypes import Alert, FaceEnded, FrameFaces, Score, Verdict
 from stream_server.clock import WallClock
 from stream_server.history import ScoreHistory
 from stream_server.hub import Hub
@@ -30,8 +30,8 @@ class Feed:
         self._unfit: dict[str, frozenset[int]] = {}
         self._known: dict[str, StreamMessage] = {}
 
-    def on_event(self, event: AnalyzerEvent) -> None:
-        """One event of the engine. What still comes of a stream after its removal is ignored."""
+    def on_event(self, event: FrameFaces | Score | Verdict | Alert | FaceEnded) -> None:
+        """One event of the engine about faces. What still comes of a stream after its removal is ignored."""
         stream_id = event.stream_id if isinstance(event, FrameFaces) else event.key.stream_id
         if stream_id not in self._known:
             return

@@ -16,7 +16,17 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from analyzer.config import AnalyzerConfig
-from analyzer.datatypes import Alert, FaceCrop, FaceEnded, FrameFaces, NotScored, Score, Verdict, VerdictState
+from analyzer.datatypes import (
+    Alert,
+    FaceCrop,
+    FaceEnded,
+    FrameFaces,
+    NotScored,
+    PictureTrouble,
+    Score,
+    Verdict,
+    VerdictState,
+)
 from analyzer.errors import SourceErrorKind
 from analyzer.verdict import Sensitivity
 from stream_server.clock import WallClock
@@ -71,6 +81,10 @@ class StreamMessage(_Message):
     codec: str | None
     fps: float | None
     generation: int = Field(description="Grows with each (re)connection.")
+    picture: PictureTrouble | None = Field(
+        description="What is wrong with its pictures: `black picture` or `frozen picture`."
+    )
+    picture_since: UnixSeconds | None
     sensitivity: Sensitivity = Field(description="How easily alerts are raised: `quiet`, `balanced` or `eager`.")
     at: UnixSeconds
 
@@ -245,6 +259,8 @@ def stream_message(info: StreamInfo, at: float) -> StreamMessage:
         kind=info.kind,
         url=info.url,
         sensitivity=info.sensitivity,
+        picture=info.picture,
+        picture_since=info.picture_since,
         at=at,
         **asdict(info.status),
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
-from analyzer.datatypes import Frame
+from analyzer.datatypes import Frame, PictureTrouble
 from analyzer.errors import ConfigError, ConflictError, NotFoundError, OverloadedError, SourceErrorKind
 from analyzer.verdict import Sensitivity, VerdictRules
 from stream_server.sources.address import AddressRules, parse_address
@@ -59,6 +59,10 @@ class StreamInfo:
     added_at: float
     """Unix seconds."""
     sensitivity: Sensitivity = Sensitivity.BALANCED
+    picture: PictureTrouble | None = None
+    """What is wrong with its pictures; None also when none come."""
+    picture_since: float | None = None
+    """Unix seconds."""
 
 
 class Slot(Protocol):
@@ -173,6 +177,16 @@ class StreamRegistry:
             entry.info = replace(entry.info, sensitivity=sensitivity)
             self._publish(entry.info)
         return entry.info
+
+    def show_picture(self, stream_id: str, trouble: PictureTrouble | None, since: float) -> None:
+        """Its pictures got into trouble, or out of it. What still comes of a stream after its removal is ignored."""
+        entry = self._entries.get(stream_id)
+        if entry is None or entry.removal is not None:
+            return
+        entry.info = replace(entry.info, picture=trouble, picture_since=None if trouble is None else since)
+        if trouble is not None:
+            log.warning("stream %s: %s", stream_id, trouble)
+        self._publish(entry.info)
 
     def get(self, stream_id: str) -> StreamInfo:
         """Raises `NotFoundError`."""

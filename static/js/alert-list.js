@@ -1,6 +1,6 @@
 /** @import { Context } from "./types.js" */
 import { h, icon } from "./dom.js";
-import { SCORE_MEANING, percent } from "./format.js";
+import { SCORE_MEANING, capital, percent } from "./format.js";
 
 /** Alerts that are over stay listed for a while, so that nobody misses one by looking away. */
 const SHOW_OVER = 3;
@@ -31,17 +31,36 @@ export class AlertList extends HTMLElement {
 
   #render() {
     const alerts = this.#context.store.alerts();
+    const pictures = this.#context.store.pictureAlerts();
     const raised = alerts.filter((alert) => !alert.over);
     const over = alerts.filter((alert) => alert.over).slice(0, SHOW_OVER);
-    this.hidden = raised.length + over.length === 0;
-    this.#list.replaceChildren(...[...raised, ...over].map(item));
+    this.hidden = pictures.length + raised.length + over.length === 0;
+    this.#list.replaceChildren(...pictures.map(pictureItem), ...[...raised, ...over].map(item));
   }
+}
+
+/** @param {number} at Unix seconds */
+function sinceTime(at) {
+  const since = new Date(at * 1000);
+  const clock = since.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  return h("time", { datetime: since.toISOString() }, `since ${clock}`);
+}
+
+/** @param {import("./types.js").StreamMessage} stream */
+function pictureItem(stream) {
+  const name = stream.stream_id;
+  return h(
+    "li",
+    { "data-tone": "alert", "data-testid": "alert", "data-over": false },
+    icon("alert"),
+    h("span", { class: "alert-words" }, capital(stream.picture ?? "")),
+    h("button", { type: "button", class: "link-button", onclick: () => goTo(name) }, name),
+    sinceTime(stream.picture_since ?? stream.at),
+  );
 }
 
 /** @param {import("./store.js").AlertRecord} alert */
 function item(alert) {
-  const since = new Date(alert.started_at * 1000);
-  const clock = since.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
   return h(
     "li",
     { "data-tone": alert.over ? "neutral" : "alert", "data-testid": "alert", "data-over": alert.over },
@@ -49,7 +68,7 @@ function item(alert) {
     h("span", { class: "alert-words" }, alert.over ? "Alert over" : "Looks manipulated"),
     h("button", { type: "button", class: "link-button", onclick: () => goTo(alert.stream_id) }, `${alert.stream_id}, face ${alert.face_id}`),
     h("span", { class: "alert-score", title: SCORE_MEANING }, percent(alert.fake_probability)),
-    h("time", { datetime: since.toISOString() }, `since ${clock}`),
+    sinceTime(alert.started_at),
   );
 }
 

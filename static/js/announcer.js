@@ -45,6 +45,10 @@ export class Announcer {
       if (this.#raised.has(`${alert.stream_id}/${alert.face_id}`)) continue;
       setText(this.#urgent, `Alert: face ${alert.face_id} of ${alert.stream_id} looks manipulated, ${percent(alert.fake_probability)}.`);
     }
+    for (const { stream_id, picture } of this.#store.pictureAlerts()) {
+      keys.add(`${stream_id}/${picture}`);
+      if (!this.#raised.has(`${stream_id}/${picture}`)) setText(this.#urgent, `Alert: ${picture} from ${stream_id}.`);
+    }
     this.#raised = keys;
   }
 }

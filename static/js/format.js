@@ -91,7 +91,13 @@ export function streamState(stream, nowS) {
   } else if (stream.state === "ended") {
     detail = stream.message ?? "The source sends no more pictures";
   }
+  if (stream.state === "live" && stream.picture !== null) return { short: capital(stream.picture), tone: "alert", detail: pictureWords(stream.picture) };
   return { short, tone, detail: capital(detail) };
+}
+
+/** @param {NonNullable<StreamMessage["picture"]>} picture */
+function pictureWords(picture) {
+  return picture === "black picture" ? "The picture is black: is the lens covered?" : "Nothing moves in the picture: is it a still?";
 }
 
 /** @type {Record<string, string>} */

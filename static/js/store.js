@@ -68,6 +68,11 @@ export class Store {
     return this.#streams.get(streamId) ?? null;
   }
 
+  /** Live streams whose pictures show nothing, or do not move: alerts of their own. */
+  pictureAlerts() {
+    return [...this.#streams.values()].map(({ info }) => info).filter((info) => info.picture && info.state === "live");
+  }
+
   /** Newest first; those that are over last. */
   alerts() {
     return [...this.#alerts].sort((a, b) => Number(a.over) - Number(b.over) || b.started_at - a.started_at);
@@ -200,14 +205,18 @@ export class Store {
     if (info.state === "removed") {
       this.#endAlert(info.stream_id, null);
       if (this.#streams.delete(info.stream_id)) this.#notify("streams");
+      if (known?.info.picture) this.#notify("alerts");
     } else if (known) {
       const again = known.info.generation !== info.generation;
+      const picture = pictureKey(known.info) !== pictureKey(info);
       known.info = info;
+      if (picture) this.#notify("alerts");
       if (again || info.state === "ended") known.clearFaces();
       this.#notify(`stream:${info.stream_id}`);
     } else {
       this.#streams.set(info.stream_id, new StreamRecord(info));
       this.#notify("streams");
+      if (info.picture) this.#notify("alerts");
     }
   }
 
@@ -259,6 +268,11 @@ export class Store {
   #notify(topic) {
     for (const listener of [...(this.#listeners.get(topic) ?? [])]) listener();
   }
+}
+
+/** @param {StreamMessage} info */
+function pictureKey(info) {
+  return info.picture && info.state === "live" ? `${info.picture} ${info.picture_since}` : "";
 }
 
 /** @param {AlertMessage} alert */

@@ -28,6 +28,9 @@ export interface StreamMessage {
   codec: string | null;
   fps: number | null;
   generation: number;
+  /** What is wrong with its pictures. */
+  picture: "black picture" | "frozen picture" | null;
+  picture_since: number | null;
   sensitivity: Sensitivity;
   at: number;
 }

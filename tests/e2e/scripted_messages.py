@@ -66,7 +66,17 @@ def stream_message(role: Role, state: str | None = None) -> Json:
     )
     why = {"error_kind": role.error_kind, "message": role.message, "retry_in_s": role.retry_in_s}
     who = {"stream_id": role.stream_id, "kind": role.kind, "url": url, "state": state or role.state}
-    return {"type": "stream", **who, **why, **size, "generation": 1, "sensitivity": "balanced", "at": time.time()}
+    return {
+        "type": "stream",
+        **who,
+        **why,
+        **size,
+        "generation": 1,
+        "sensitivity": "balanced",
+        "picture": None,
+        "picture_since": None,
+        "at": time.time(),
+    }
 
 
 def evidence(p: float, at: float) -> Json:

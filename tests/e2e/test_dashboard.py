@@ -12,6 +12,7 @@ timeline-chart, device, model, sensitivity.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Literal
 
@@ -196,6 +197,23 @@ def test_streams_that_come_and_go_leave_nothing_behind(browser: Browser) -> None
         after_nodes, after_listeners = nodes_and_listeners()
         assert after_nodes - nodes < 300
         assert after_listeners - listeners < 45
+
+
+def test_a_frozen_picture_is_an_alert_of_its_stream(browser: Browser) -> None:
+    with ScriptedServer("alert") as server, WatchedPage(browser, server.url) as opened:
+        page = opened.page
+        [role] = [role for role in CASTS["alert"] if role.stream_id == "door-clear"]
+        frozen = {"picture": "frozen picture", "picture_since": time.time() - 12}
+        server.send({**stream_message(role), **frozen})
+        expect(card(page, "door-clear").get_by_test_id("stream-state")).to_have_text("Frozen picture")
+        listed = page.get_by_test_id("alert").filter(has_text="Frozen picture")
+        expect(listed.get_by_role("button", name="door-clear")).to_be_visible()
+        expect(page.get_by_role("alert")).to_have_text(re.compile("frozen picture from door-clear"))
+        expect_accessible(page)
+        opened.screenshot("dashboard-frozen.png")
+        server.send(stream_message(role))
+        expect(listed).to_have_count(0)
+        expect(card(page, "door-clear").get_by_test_id("stream-state")).to_have_text("Live")
 
 
 def test_how_easily_alerts_are_raised_is_chosen_on_the_card(browser: Browser) -> None:

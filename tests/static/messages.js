@@ -15,6 +15,8 @@ export const stream = (change = {}) => ({
   fps: 25,
   generation: 1,
   sensitivity: "balanced",
+  picture: null,
+  picture_since: null,
   at: 100,
   ...change,
 });

@@ -110,6 +110,24 @@ test("an alert is raised once and then over", () => {
   assert.deepEqual(store.alerts().map(({ over }) => over), [true]);
 });
 
+test("a picture in trouble is an alert of its stream until it is over, lost or removed", () => {
+  const { store, told } = greeted();
+  const frozen = { picture: "frozen picture", picture_since: 90 };
+  store.apply(stream(frozen));
+  assert.deepEqual(store.pictureAlerts().map(({ stream_id, picture }) => [stream_id, picture]), [["cam", "frozen picture"]]);
+  store.apply(stream(frozen));
+  assert.deepEqual(told.filter((topic) => topic === "alerts"), ["alerts"]);
+  store.apply(stream({ ...frozen, state: "lost" }));
+  assert.deepEqual(store.pictureAlerts(), []);
+  store.apply(stream(frozen));
+  store.apply(stream());
+  assert.deepEqual(store.pictureAlerts(), []);
+  store.apply(stream(frozen));
+  store.apply(stream({ ...frozen, state: "removed" }));
+  assert.deepEqual(store.pictureAlerts(), []);
+  assert.equal(told.filter((topic) => topic === "alerts").length, 6);
+});
+
 test("old alerts are forgotten", () => {
   const { store } = greeted();
   for (let started_at = 0; started_at < 200; started_at += 1) store.apply(alert({ started_at, raised: false }));

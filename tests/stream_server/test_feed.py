@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from analyzer.datatypes import AnalyzerEvent, FaceEnded, FaceKey
+from analyzer.datatypes import Alert, FaceEnded, FaceKey, FrameFaces, Score, Verdict
 from stream_server.clock import WallClock
 from stream_server.feed import Feed
 from stream_server.history import ScoreHistory
@@ -53,7 +53,13 @@ async def a_desk(*stream_ids: str) -> Desk:
 async def test_every_event_becomes_its_message() -> None:
     desk = await a_desk("door")
     ended = FaceEnded(FaceKey("door", 1))
-    events: list[AnalyzerEvent] = [some_faces((1, FIT)), a_score(), a_verdict(), an_alert(), ended]
+    events: list[FrameFaces | Score | Verdict | Alert | FaceEnded] = [
+        some_faces((1, FIT)),
+        a_score(),
+        a_verdict(),
+        an_alert(),
+        ended,
+    ]
     for event in events:
         desk.feed.on_event(event)
     assert [m["type"] for m in await desk.sent()] == ["faces", "score", "verdict", "alert", "face_ended"]

@@ -124,7 +124,8 @@ def test_a_stream_message_carries_the_whole_status() -> None:
     assert data == {
         "v": 1, "type": "stream", "stream_id": "door", "kind": "rtsp", "url": None, "state": "lost",
         "error_kind": "auth", "message": "wrong password", "retry_in_s": 4.0, "width": 640, "height": 480,
-        "codec": "h264", "fps": 25.0, "generation": 3, "sensitivity": "balanced", "at": 7.0,
+        "codec": "h264", "fps": 25.0, "generation": 3, "sensitivity": "balanced", "picture": None,
+        "picture_since": None, "at": 7.0,
     }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.datatypes import Frame
+from analyzer.datatypes import Frame, PictureTrouble
 from analyzer.errors import (
     ConfigError,
     ConflictError,
@@ -433,3 +433,19 @@ async def test_a_sensitivity_is_changed_and_told_once() -> None:
         assert [info.sensitivity for info in world.published[before:]] == [Sensitivity.EAGER]
         with pytest.raises(NotFoundError, match="there is no stream 'door'"):
             world.registry.set_sensitivity("door", Sensitivity.QUIET)
+
+
+async def test_what_is_wrong_with_the_pictures_is_told_until_it_is_over() -> None:
+    async with _world() as world:
+        world.add("cam")
+        before = len(world.published)
+        world.registry.show_picture("cam", PictureTrouble.FROZEN, 1_000.0)
+        info = world.registry.get("cam")
+        assert (info.picture, info.picture_since) == (PictureTrouble.FROZEN, 1_000.0)
+        world.registry.show_picture("cam", None, 1_010.0)
+        assert [(one.picture, one.picture_since) for one in world.published[before:]] == [
+            (PictureTrouble.FROZEN, 1_000.0), (None, None)
+        ]  # fmt: skip
+        await world.registry.remove("cam")
+        world.registry.show_picture("cam", PictureTrouble.BLACK, 1_020.0)
+        assert world.removed == ["cam"]
