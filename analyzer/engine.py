@@ -119,9 +119,11 @@ class Engine:
             # the same name again: what is left of the one before must be gone first
             before = next((old for old in reversed(self._retired) if old.stream_id == stream_id), None)
             vision = VisionThread(stream_id, self._ports, before)
+            self._series.begin(stream_id)
             try:
                 vision.start()
             except RuntimeError as error:
+                self._series.forget(stream_id)
                 raise OverloadedError(f"no room for the stream {stream_id!r}: {error}; remove another first") from error
             self._streams[stream_id] = vision
         return vision.slot
@@ -139,12 +141,14 @@ class Engine:
             self._retired.append(vision)
 
     def set_rules(self, stream_id: str, rules: VerdictRules) -> None:
-        """When this stream's verdicts change: from its next face on, until it is removed."""
-        self._rules[stream_id] = rules
+        """When this stream's verdicts change: from its next face on, until it is removed. Unknown names are fine."""
+        with self._lock:
+            if stream_id in self._streams:
+                self._rules[stream_id] = rules
 
     def series(self, stream_id: str) -> tuple[Observation, ...]:
         """What this stream's verdicts of the last 15 minutes rest on; nothing for unknown names."""
-        return self._series.of(stream_id)
+        return self._series.of(stream_id, time.monotonic())
 
     def watch(self, stream_id: str, watched: bool) -> None:
         """Whether somebody looks: then `FrameFaces` carry a JPEG of the frame. Unknown names are fine."""

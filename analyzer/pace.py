@@ -10,8 +10,14 @@ PERIOD_S = 0.5
 """How often the rate is set: what a change brings shows only after the crops already waiting are gone."""
 LATE_SHARE = 0.5
 """A crop older than this share of `max_staleness_s` when its turn comes is late."""
+ENOUGH_CROPS = 20
+"""A period goes on until it has so many crops, ..."""
+LONGEST_PERIOD_S = 1.0
+"""... or for so long."""
 MANY_LATE = 0.05
-"""So many of a period's crops late, or missed, mean falling behind: one slow batch of a busy second does not."""
+"""More than so many of a period's crops late, or missed, mean falling behind ..."""
+TWO_LATE = 2
+"""... if they are two at least, or one was missed: one crop is a little late on any busy machine."""
 FEW_LATE = 0.02
 """Not more than so many: the rate may rise."""
 SLOW_DOWN = 0.4
@@ -28,7 +34,8 @@ class LoadControl:
     """Additive increase, multiplicative decrease (Chiu and Jain, 1989) of all face rates together.
 
     It holds down the share of late crops, not the slowest one: on a busy machine some crop is always late, whatever the
-    rate. The model thread tells how late crops come; vision threads read `share`, one float.
+    rate. The model thread tells how late crops come; vision threads read `share`, and whoever adds a stream asks
+    `has_room`: one float each.
     """
 
     def __init__(self, config: AnalyzerConfig) -> None:
@@ -41,6 +48,7 @@ class LoadControl:
         """The period."""
         self._crops = 0
         self._late = 0
+        self._missed = 0
         self._slowed_s = float("-inf")
 
     def on_batch(self, now_s: float, received_s: Iterable[float], missed: int = 0) -> None:
@@ -54,16 +62,19 @@ class LoadControl:
         ages_s = [now_s - one for one in received_s]
         self._crops += len(ages_s) + missed
         self._late += sum(age_s > self._late_s for age_s in ages_s) + missed
+        self._missed += missed
         elapsed_s = now_s - self._began_s
-        if 0 <= elapsed_s < PERIOD_S or not self._crops:
+        enough_s = PERIOD_S if self._crops >= ENOUGH_CROPS else LONGEST_PERIOD_S
+        if 0 <= elapsed_s < enough_s or not self._crops:
             return
         late = self._late / self._crops
-        if late > MANY_LATE:
+        by_chance = self._late < TWO_LATE and not self._missed
+        if late > MANY_LATE and not by_chance:
             self._slowed_s = now_s
             self.share = max(self.share * (1 - min(SLOW_DOWN * late, SLOW_DOWN_MOST)), self._floor)
-        elif late <= FEW_LATE:
+        elif late <= FEW_LATE or by_chance:
             self.share = min(self.share + SPEED_UP_PER_S * max(elapsed_s, 0.0), 1.0)
-        self._began_s, self._crops, self._late = now_s, 0, 0
+        self._began_s, self._crops, self._late, self._missed = now_s, 0, 0, 0
 
     def has_room(self, now_s: float, streams: int) -> bool:
         """Whether one more like the `streams` that are there would leave ordinary faces their lowest rate.

@@ -146,7 +146,7 @@ class ModelThread:
             for ended in batch.ended:
                 scorer.forget(ended.key)
                 self._series.add(ended.key.stream_id, Observation(now_s, ended.key.face_id, ended=True))
-                for event in policy.on_ended(ended.key):
+                for event in policy.on_ended(ended.key, now_s):
                     self._emit(event)
                 self._emit(ended)
             for key in batch.torn:

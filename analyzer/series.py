@@ -1,9 +1,9 @@
 """What the verdicts of a stream rest on, observation by observation: kept, written as JSON Lines, and played again.
 
-A file begins with `{"series": 1, "stream_id": ..., "sensitivity": ...}`. Every other line is one observation: `t` in
-seconds (any origin; each face's in order) and `face`, with one of `logit` (a window was scored), `filled` alone (it is
-still filling), `unfit` (why the face could not be judged) or `ended`. A logit that is no finite number is one of the
-strings "nan", "inf" and "-inf". docs/alerts.md describes it for people.
+A file begins with `{"series": 1, "stream_id": ..., "sensitivity": ..., "until": ...}`, the last being the time of the
+fetch. Every other line is one observation: `t` in seconds (any origin) and `face`, with one of `logit` (a window was
+scored), `filled` alone (it is still filling), `unfit` (why the face could not be judged) or `ended`. A logit that is no
+finite number is one of the strings "nan", "inf" and "-inf". docs/alerts.md describes it for people.
 """
 
 from __future__ import annotations
@@ -53,16 +53,19 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The observations of one stream, oldest first."""
+    """The observations of one stream, in the order in which they came."""
 
     stream_id: str
     sensitivity: Sensitivity
     """At its end."""
     observations: tuple[Observation, ...]
+    until_s: float
+    """When it was fetched: nothing was observed from the last of them until then."""
 
     def lines(self) -> Iterator[str]:
         """As JSON Lines, each with its line end."""
-        head = {"series": FORMAT, "stream_id": self.stream_id, "sensitivity": self.sensitivity.value}
+        head: dict[str, Any] = {"series": FORMAT, "stream_id": self.stream_id, "sensitivity": self.sensitivity.value}
+        head["until"] = self.until_s
         yield json.dumps(head) + "\n"
         for one in self.observations:
             yield json.dumps(_entry(one)) + "\n"
@@ -78,43 +81,53 @@ class SeriesKeeper:
         self._lock = threading.Lock()
         self._newest: dict[str, deque[Observation]] = {}
 
+    def begin(self, stream_id: str) -> None:
+        """A stream is new: nothing is known of it."""
+        with self._lock:
+            self._newest[stream_id] = deque(maxlen=self._most)
+
     def add(self, stream_id: str, observation: Observation) -> None:
-        """Keep one more."""
+        """Keep one more. What still comes of a stream that was forgotten is ignored."""
         with self._lock:
             newest = self._newest.get(stream_id)
-            if newest is None:
-                newest = self._newest[stream_id] = deque(maxlen=self._most)
-            newest.append(observation)
-            while newest[0].at_s < observation.at_s - self._kept_s:
-                newest.popleft()
+            if newest is not None:
+                newest.append(observation)
+                self._trim(newest, observation.at_s)
 
-    def of(self, stream_id: str) -> tuple[Observation, ...]:
-        """Oldest first; none of an unknown stream."""
+    def of(self, stream_id: str, now_s: float) -> tuple[Observation, ...]:
+        """In the order in which they came; none of an unknown stream."""
         with self._lock:
-            return tuple(self._newest.get(stream_id, ()))
+            newest = self._newest.get(stream_id, deque())
+            self._trim(newest, now_s)
+            return tuple(newest)
 
     def forget(self, stream_id: str) -> None:
         """The stream is gone."""
         with self._lock:
             self._newest.pop(stream_id, None)
 
+    def _trim(self, newest: deque[Observation], now_s: float) -> None:
+        while newest and newest[0].at_s < now_s - self._kept_s:
+            newest.popleft()
 
-def play(observations: Iterable[Observation], rules: VerdictRules, stream_id: str = "replay") -> list[Verdict | Alert]:
-    """Everything that is told of these observations: the same as when they were made, by the same rules."""
+
+def play(series: Series, rules: VerdictRules) -> list[Verdict | Alert]:
+    """Everything that these rules tell of these observations, by time.
+
+    The same alerts as live, as far as the series reaches: what was known before it began is not in it.
+    """
     policy = VerdictPolicy(trained=True, rules_of=lambda _: rules)
     told: list[Verdict | Alert] = []
-    end_s = -math.inf
-    for one in observations:
-        end_s = max(end_s, one.at_s)
-        key = FaceKey(stream_id, one.face_id)
+    for one in series.observations:
+        key = FaceKey(series.stream_id, one.face_id)
         if one.ended:
-            told += policy.on_ended(key)
+            told += policy.on_ended(key, one.at_s)
         elif one.unfit is not None:
             quality = Quality(one.unfit, 0.0, 0.0, 0.0, 0.0)
             told += policy.on_unfit(FaceCrop(key, 0, 0, None, one.at_s, _BOX, quality, None))
         else:
             told += policy.on_update(WindowUpdate(key, one.filled, _score(key, one)), one.at_s)
-    told += policy.tick(end_s)
+    told += policy.tick(series.until_s)
     return sorted(told, key=lambda event: event.at_s)  # of several faces; each face's own are in order
 
 
@@ -140,19 +153,21 @@ def read_series(path: Path) -> Series:
     """Read what `Series.lines` wrote. Raises `SeriesError` for what is none, `OSError` for what cannot be read."""
     try:
         with path.open(encoding="utf-8") as file:
-            head = _head(_parsed(file.readline(MAX_LINE), 1))
-            return Series(*head, tuple(_observations(file)))
+            lines = iter(lambda: file.readline(MAX_LINE), "")  # a line of gigabytes must not be read whole
+            stream_id, sensitivity, until_s = _head(_parsed(next(lines, ""), 1))
+            return Series(stream_id, sensitivity, tuple(_observations(lines)), until_s)
     except UnicodeDecodeError as error:
         raise SeriesError(f"{path.name} is no series of scores: it is not text") from error
     except SeriesError as error:
         raise SeriesError(f"{path.name} is no series of scores, or a damaged one: {error}") from error
 
 
-def _head(head: dict[str, Any]) -> tuple[str, Sensitivity]:
-    if head.get("series") != FORMAT or not isinstance(head.get("stream_id"), str):
-        raise SeriesError(f'line 1: expected {{"series": {FORMAT}, "stream_id": ..., "sensitivity": ...}}')
+def _head(head: dict[str, Any]) -> tuple[str, Sensitivity, float]:
+    stream_id, until_s = head.get("stream_id"), head.get("until")
+    if head.get("series") != FORMAT or not isinstance(stream_id, str) or not _is_number(until_s):
+        raise SeriesError(f'line 1: expected "series": {FORMAT}, "stream_id", "sensitivity" and "until" (seconds)')
     try:
-        return head["stream_id"], Sensitivity(str(head.get("sensitivity")))
+        return stream_id, Sensitivity(str(head.get("sensitivity"))), float(until_s)
     except ValueError as error:
         raise SeriesError(f"line 1: {error}") from error
 

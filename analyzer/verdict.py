@@ -5,8 +5,8 @@ smoothed scores and are entered higher than they are left, and an alert needs ev
 cumulative sum (Page, Biometrika 1954) of how far the scores lie above a line, each counting for no more than a cap.
 docs/alerts.md has the figures.
 
-What is told depends on the times of what was observed alone, never on when `tick` was called: a series that is played
-again tells the same.
+What becomes true by itself (no new picture, nothing scored for long) is dated when it did, not when somebody asked: the
+same observations in the same order raise the same alerts, live and played again (`series.py`).
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Sensitivity(StrEnum):
 
     @property
     def false_alarms_per_8_h(self) -> float:
-        """Expected of one stream in eight hours, at most, where faces score as those simulated in docs/alerts.md.
+        """Expected of one stream in eight hours, about, where faces score as those simulated in docs/alerts.md.
 
         Your cameras are other ones: measure there.
         """
@@ -148,11 +148,12 @@ class VerdictPolicy:
 
     @property
     def concerned(self) -> frozenset[FaceKey]:
-        """Faces that are uncertain or worse: to be looked at more often and first."""
+        """Faces that are uncertain or worse, or have evidence for an alert: to be looked at more often and first."""
         return frozenset(
             key
             for key, face in self._faces.items()
-            if face.logit is not None and (face.level is not VerdictState.CLEAR or face.alert_since_s is not None)
+            if face.logit is not None
+            and (face.level is not VerdictState.CLEAR or face.evidence > 0 or face.alert_since_s is not None)
         )
 
     def on_update(self, update: WindowUpdate, at_s: float) -> list[Verdict | Alert]:
@@ -193,12 +194,15 @@ class VerdictPolicy:
             face.reason_since_s = at_s  # the next reason must wait as well: no flicker between two
         return [*told, *self._tell(crop.key, face, at_s)]
 
-    def on_ended(self, key: FaceKey) -> list[Verdict | Alert]:
-        """The face is gone for good: its alert, if any, was over when it was last seen."""
+    def on_ended(self, key: FaceKey, at_s: float) -> list[Verdict | Alert]:
+        """The face is gone for good, as was noticed at `at_s`: its alert, if any, was over when it was last seen."""
         face = self._faces.pop(key, None)
-        if face is None or face.alert_since_s is None:
+        if face is None:
             return []
-        return [Alert(key, False, face.judged, face.seen_s, face.alert_since_s)]
+        told = self._expire(key, face, at_s)
+        if face.alert_since_s is None:
+            return told
+        return [*told, Alert(key, False, face.judged, face.seen_s, face.alert_since_s)]
 
     def tick(self, now_s: float) -> list[Verdict | Alert]:
         """Call now and then: what must be told because nothing came."""

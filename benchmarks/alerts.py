@@ -206,7 +206,7 @@ class AlertFigures:
     stream_hours: float
     sensitivities: dict[str, RuleFigures]
     compared: dict[str, list[RuleFigures]]
-    """At so many false alarms in eight hours ("0.1", "1", "8") or as few more as its lines allow: each rule."""
+    """At so many false alarms in eight hours ("0.1", "1", "8") or fewer, as its lines allow: each rule."""
 
 
 def measure(hours: float, *, streams: int = STREAMS, fakes: int = FAKE_STREAMS, seed: int = 1) -> AlertFigures:

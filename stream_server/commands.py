@@ -227,7 +227,7 @@ def replay(
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from error
     chosen = sensitivity or series.sensitivity
-    told = play(series.observations, chosen.rules, series.stream_id)
+    told = play(series, chosen.rules)
     alerts = [event for event in told if isinstance(event, Alert)]
     start_s = min((one.at_s for one in series.observations), default=0.0)
     if as_json:

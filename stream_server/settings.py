@@ -133,8 +133,8 @@ class AlertSettings(Section):
 
     sensitivity: Sensitivity = Field(
         Sensitivity.BALANCED,
-        description="`quiet`, `balanced` or `eager`: about 0.1, 1 or 8 false alarms expected in 8 hours of one stream "
-        "(docs/alerts.md says under what assumptions).",
+        description="`quiet`, `balanced` or `eager`: how easily alerts are raised. In a simulation 0.1, 1 and 8 false "
+        "alarms in 8 hours of one stream; your cameras are other ones (docs/alerts.md).",
     )
     sensitivities: dict[StreamId, Sensitivity] = Field(
         default_factory=dict, description="The same for single streams, webcams too: id to sensitivity."

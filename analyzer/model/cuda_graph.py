@@ -25,11 +25,13 @@ def recorded(function: FramePathCall, example: Tensor) -> FramePathCall:
     """`function` as a CUDA graph for inputs like `example` (N, 3, H, W); `function` itself where that does not work.
 
     "Does not work" is said in the log: a driver that refuses to record, too little memory, or another result. Call it,
-    and what it gives, on one thread. The graph keeps its memory until what is returned here is dropped.
+    and what it gives, on one thread, in `torch.inference_mode`. The graph keeps its memory until what is returned here
+    is dropped.
     """
     try:
         graph = _FrameGraph(function, example)
-        off = float((graph(example).logit - function(example).logit).abs().max())
+        other = torch.rand_like(example)  # what was recorded fits what it was recorded with in any case
+        off = float((graph(other).logit - function(other).logit).abs().max())
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         logger.warning("no CUDA graph on %s, each kernel is launched by itself: %s", example.device, reason)

@@ -3,7 +3,7 @@
 import { setSensitivity } from "./api.js";
 import { h } from "./dom.js";
 
-const MEANING = "How easily alerts are raised: about one false alarm in ten working days, in one, or in an hour";
+const MEANING = "How easily alerts of this stream are raised, until it is removed. Eager: sooner, also under 50 %, and more often for nothing.";
 
 /** `<sensitivity-choice>`: how easily one stream's alerts are raised. */
 export class SensitivityChoice extends HTMLElement {
@@ -52,7 +52,7 @@ export class SensitivityChoice extends HTMLElement {
     } finally {
       this.#select.disabled = false;
       this.#select.value = this.#shown;
-      this.#select.focus();
+      if (document.activeElement === document.body) this.#select.focus(); // what is disabled loses the focus
     }
   }
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Annotated, Final, Literal
 
 import cv2
@@ -160,7 +161,7 @@ async def get_scores(stream_id: StreamPath, monitor: TheMonitor) -> ScoreList:
 async def get_series(stream_id: StreamPath, monitor: TheMonitor) -> Response:
     """Every observation of the last 15 minutes (20 000 at most), for `deepfake-monitor replay` (docs/alerts.md)."""
     info = monitor.registry.get(stream_id)
-    series = Series(stream_id, info.sensitivity, monitor.engine.series(stream_id))
+    series = Series(stream_id, info.sensitivity, monitor.engine.series(stream_id), time.monotonic())
     text = await asyncio.to_thread(lambda: "".join(series.lines()))
     name = f'attachment; filename="{stream_id}.jsonl"'
     return Response(text, media_type="application/jsonl", headers={"Content-Disposition": name})

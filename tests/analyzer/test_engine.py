@@ -33,8 +33,8 @@ from analyzer.engine import Engine, FrameSlot
 from analyzer.errors import ConflictError, DetectorError, OverloadedError, ScorerError, WeightsError
 from analyzer.faces.detector import FaceDetector
 from analyzer.scorer import ClipScore, Scorer, ScorerInfo
-from analyzer.series import play
-from analyzer.verdict import VerdictRules
+from analyzer.series import Series, play
+from analyzer.verdict import Sensitivity, VerdictRules
 from tests.fakes import FakeScorer, ScriptedDetector, a_detection
 
 E = TypeVar("E", bound=AnalyzerEvent)
@@ -221,18 +221,26 @@ def test_a_stream_has_its_own_rules_until_it_is_removed(monitor: Monitor) -> Non
 
 def test_what_was_observed_live_tells_the_same_when_it_is_played_again(monitor: Monitor) -> None:
     at_once = VerdictRules(alert_above=-9.0, alert_evidence=0.001)
-    monitor.engine.set_rules("cam", at_once)
     slot = monitor.engine.add_stream("cam")
     monitor.engine.set_rules("cam", at_once)
     monitor.feed(slot, "cam", 40)
-    monitor.listener.wait(lambda: bool(monitor.listener.of(Alert)))
-    monitor.until(lambda: monitor.engine.stats().scores == 25)
-    live = [e for e in monitor.listener.events if isinstance(e, Verdict | Alert)]
-    again = play(monitor.engine.series("cam"), at_once, "cam")
-    assert len(monitor.engine.series("cam")) == 40
-    assert again == live
+    monitor.until(lambda: len(monitor.engine.series("cam")) == 40)
+    series = Series("cam", Sensitivity.BALANCED, monitor.engine.series("cam"), 0.0)
+    monitor.engine.stop()
+    live = [event for event in monitor.listener.events if isinstance(event, Alert)]
+    assert live
+    assert [event for event in play(series, at_once) if isinstance(event, Alert)] == live[:1]
+
+
+def test_a_removed_stream_leaves_no_series_behind(monitor: Monitor) -> None:
+    monitor.feed(monitor.engine.add_stream("cam"), "cam", 20)
     monitor.engine.remove_stream("cam")
+    monitor.listener.wait(lambda: bool(monitor.listener.of(FaceEnded)))
     assert monitor.engine.series("cam") == ()
+    monitor.engine.add_stream("cam")
+    assert monitor.engine.series("cam") == ()
+    monitor.engine.set_rules("nobody", VerdictRules(alert_above=-9.0))
+    assert monitor.engine._rules_of("nobody") == VerdictRules()
 
 
 def test_a_taken_name_is_refused(monitor: Monitor) -> None:

@@ -3,19 +3,21 @@ from __future__ import annotations
 import json
 import math
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyzer.datatypes import Alert, NotScored
+from analyzer.datatypes import Alert, NotScored, Verdict
 from analyzer.errors import SeriesError
 from analyzer.series import MAX_LINE, Observation, Series, SeriesKeeper, play, read_series
 from analyzer.verdict import Sensitivity
 
-HEAD = '{"series": 1, "stream_id": "door", "sensitivity": "balanced"}\n'
+HEAD = '{"series": 1, "stream_id": "door", "sensitivity": "balanced", "until": 9}\n'
 FAKE = 3.0
+UNTIL_S = 3e6
 
 
 def seen(seconds: float, logit: float = FAKE, face_id: int = 1, start_s: float = 0.0) -> list[Observation]:
@@ -27,12 +29,19 @@ def seen(seconds: float, logit: float = FAKE, face_id: int = 1, start_s: float =
 
 
 def write(path: Path, *observations: Observation, sensitivity: Sensitivity = Sensitivity.BALANCED) -> Path:
-    path.write_text("".join(Series("door", sensitivity, observations).lines()))
+    path.write_text("".join(Series("door", sensitivity, observations, UNTIL_S).lines()))
     return path
 
 
+def played(
+    observations: Sequence[Observation], sensitivity: Sensitivity = Sensitivity.BALANCED, until_s: float | None = None
+) -> list[Verdict | Alert]:
+    end_s = max((one.at_s for one in observations), default=0.0) if until_s is None else until_s
+    return play(Series("door", sensitivity, tuple(observations), end_s), sensitivity.rules)
+
+
 def alerts(observations: list[Observation], sensitivity: Sensitivity = Sensitivity.BALANCED) -> list[Alert]:
-    return [event for event in play(observations, sensitivity.rules) if isinstance(event, Alert)]
+    return [event for event in played(observations, sensitivity) if isinstance(event, Alert)]
 
 
 def test_what_was_written_is_read_again_to_the_last_digit(tmp_path: Path) -> None:
@@ -46,7 +55,7 @@ def test_what_was_written_is_read_again_to_the_last_digit(tmp_path: Path) -> Non
         Observation(2e6, 2, ended=True),
     ]
     series = read_series(write(tmp_path / "s.jsonl", *observations, sensitivity=Sensitivity.EAGER))
-    assert series == Series("door", Sensitivity.EAGER, tuple(observations))
+    assert series == Series("door", Sensitivity.EAGER, tuple(observations), UNTIL_S)
     nothing = read_series(write(tmp_path / "n.jsonl", Observation(1.0, 1, 16, math.nan)))
     assert math.isnan(nothing.observations[0].logit or 0.0)
 
@@ -99,7 +108,7 @@ def test_an_alert_ends_with_its_face_with_low_scores_and_when_nothing_is_scored_
     )
 )
 def test_no_order_no_gap_and_no_number_breaks_the_rules(observations: list[Observation]) -> None:
-    for event in play(observations, Sensitivity.BALANCED.rules):
+    for event in played(observations):
         assert event.fake_probability is None or 0 <= event.fake_probability <= 1
 
 
@@ -110,6 +119,7 @@ def test_no_order_no_gap_and_no_number_breaks_the_rules(observations: list[Obser
         ("{}\n", "line 1: expected"),
         ("[1]\n", "line 1: expected a JSON object"),
         (HEAD.replace("1", "2"), "line 1: expected"),
+        (HEAD.replace("9", "NaN"), "line 1: expected"),
         (HEAD.replace("balanced", "loud"), "line 1: 'loud' is not a valid Sensitivity"),
         (HEAD.replace('"door"', "7"), "line 1: expected"),
         ("[" * 100_000, "line 1: longer than"),
@@ -162,11 +172,35 @@ def test_a_crowd_of_faces_is_refused_and_those_that_ended_do_not_count(tmp_path:
 
 def test_the_newest_observations_of_each_stream_are_kept() -> None:
     keeper = SeriesKeeper(kept_s=10, most=20)
+    for stream_id in ("slow", "fast"):
+        keeper.begin(stream_id)
     for i in range(100):
         keeper.add("slow", Observation(float(i), 1, 1))
         keeper.add("fast", Observation(i / 100, 1, 1))
-    assert [one.at_s for one in keeper.of("slow")] == [float(i) for i in range(89, 100)]
-    assert len(keeper.of("fast")) == 20
+    assert [one.at_s for one in keeper.of("slow", 99.0)] == [float(i) for i in range(89, 100)]
+    assert len(keeper.of("fast", 1.0)) == 20
     keeper.forget("slow")
     keeper.forget("never there")
-    assert keeper.of("slow") == ()
+    assert keeper.of("slow", 99.0) == ()
+
+
+def test_what_comes_after_a_stream_was_forgotten_is_not_kept_and_what_is_old_is_not_told() -> None:
+    keeper = SeriesKeeper(kept_s=10)
+    keeper.add("gone", Observation(1.0, 1, ended=True))
+    keeper.begin("door")
+    keeper.add("door", Observation(1.0, 1, 1))
+    assert len(keeper.of("door", 11.0)) == 1
+    assert keeper.of("door", 11.1) == keeper.of("gone", 1.0) == ()
+    keeper.begin("door")
+    assert keeper.of("door", 1.0) == ()
+
+
+def test_a_stream_that_stalls_ends_its_alert_when_nothing_has_supported_it_for_long() -> None:
+    stalled = seen(20)
+    ended = [*stalled, Observation(80.0, 1, ended=True)]
+    last_s = stalled[-1].at_s
+    for told in (played(ended), played(stalled, until_s=80.0)):
+        stale = [event for event in told if isinstance(event, Verdict) and event.reason is NotScored.STALE]
+        assert [event.at_s for event in stale] == [pytest.approx(last_s + 1.5)]
+        assert [event.at_s for event in told if isinstance(event, Alert)][1] == pytest.approx(last_s + 30)
+    assert len(alerts(stalled)) == 1, "nobody knows yet"

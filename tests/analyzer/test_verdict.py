@@ -345,10 +345,10 @@ def test_an_alert_is_of_concern_until_it_is_cleared(policy: VerdictPolicy) -> No
 def test_the_end_of_a_face_ends_its_alert(policy: VerdictPolicy) -> None:
     start = _warm_up(policy)
     _play(policy, lambda _: 3.0, start, seconds=10)
-    (alert,) = policy.on_ended(KEY)
+    (alert,) = policy.on_ended(KEY, start + 10.5)
     assert isinstance(alert, Alert)
     assert not alert.raised
-    assert policy.on_ended(KEY) == []
+    assert policy.on_ended(KEY, 0.0) == []
     assert policy.concerned == frozenset()
     assert policy.tick(1e6) == []
 
@@ -360,7 +360,8 @@ def test_an_alert_whose_window_was_emptied_is_cleared_with_the_last_probability_
     start = _warm_up(policy)
     _play(policy, lambda _: 3.0, start, seconds=10)
     policy.on_update(_update(start + 12, None, filled=1), start + 12)
-    (alert,) = policy.on_ended(KEY) if how == "ended" else [e for e in policy.tick(1e3) if isinstance(e, Alert)]
+    told = policy.on_ended(KEY, start + 12.5) if how == "ended" else policy.tick(1e3)
+    (alert,) = [event for event in told if isinstance(event, Alert)]
     assert isinstance(alert, Alert)
     assert not alert.raised
     assert alert.fake_probability == pytest.approx(1 / (1 + math.exp(-3.0)))
@@ -368,8 +369,8 @@ def test_an_alert_whose_window_was_emptied_is_cleared_with_the_last_probability_
 
 def test_the_end_of_a_quiet_or_unknown_face_needs_no_word(policy: VerdictPolicy) -> None:
     _warm_up(policy)
-    assert policy.on_ended(KEY) == []
-    assert policy.on_ended(FaceKey("nobody", 7)) == []
+    assert policy.on_ended(KEY, 0.0) == []
+    assert policy.on_ended(FaceKey("nobody", 7), 0.0) == []
 
 
 def test_faces_are_judged_each_for_itself(policy: VerdictPolicy) -> None:

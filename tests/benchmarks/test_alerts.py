@@ -24,7 +24,7 @@ def test_what_is_simulated_is_what_the_policy_does(sensitivity: Sensitivity) -> 
         for stream in range(streams):
             at_s = step * STEP_S
             if new[stream]:
-                policy.on_ended(FaceKey(f"cam{stream}", faces[stream]))
+                policy.on_ended(FaceKey(f"cam{stream}", faces[stream]), at_s)
                 faces[stream] += 1
             key = FaceKey(f"cam{stream}", faces[stream])
             score = Score(key, 0, step, None, at_s, at_s, 0.5, float(logits[stream]), NUM_FRAMES)

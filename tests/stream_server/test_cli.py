@@ -195,7 +195,7 @@ def test_replay_prints_the_alerts_of_a_series_and_its_code_says_whether_there_ar
 ) -> None:
     path = tmp_path / "door.jsonl"
     observations = tuple(Observation(100 + i / 6, 3, 16, 1.0) for i in range(120))
-    path.write_text("".join(Series("door", Sensitivity.BALANCED, observations).lines()))
+    path.write_text("".join(Series("door", Sensitivity.BALANCED, observations, 130.0).lines()))
     assert run(monkeypatch, "replay", str(path)) == Exit.FOUND
     said = capsys.readouterr().out
     assert "door: 120 observations, balanced" in said

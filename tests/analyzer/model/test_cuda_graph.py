@@ -47,6 +47,20 @@ def test_a_graph_that_says_something_else_is_not_used(
     assert "not used" in caplog.text
 
 
+def test_a_graph_that_repeats_what_it_was_recorded_with_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Frozen(Pretended):
+        def __init__(self, function: cuda_graph.FramePathCall, example: Tensor) -> None:
+            super().__init__(function, example)
+            self._made = function(example)
+
+        def __call__(self, faces: Tensor) -> FrameFeatures:
+            del faces
+            return self._made
+
+    monkeypatch.setattr(cuda_graph, "_FrameGraph", Frozen)
+    assert recorded(means, FACES) is means
+
+
 def test_where_recording_fails_every_kernel_is_launched_by_itself(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -166,7 +166,7 @@ def test_what_the_verdicts_rest_on_can_be_fetched_and_played_again(tmp_path: Pat
     assert [one.filled for one in series.observations[:16]] == list(range(1, 17))
     scored = [one for one in series.observations if one.logit is not None]
     assert told.logit in [one.logit for one in scored]
-    verdicts = play(series.observations, series.sensitivity.rules, "door")
+    verdicts = play(series, series.sensitivity.rules)
     assert isinstance(verdicts[-1], Verdict)
     assert verdicts[-1].filled == 16
 
