@@ -210,7 +210,9 @@ class VerdictPolicy:
 
     def _face(self, key: FaceKey) -> _Face:
         rules = self._rules_of(key.stream_id)
-        face = self._faces.setdefault(key, _Face(rules))
+        face = self._faces.get(key)
+        if face is None:
+            face = self._faces[key] = _Face(rules)
         face.rules = rules
         return face
 
