@@ -19,8 +19,10 @@ THUMBNAIL: Final = (64, 36)
 # codec that still refines a picture only delays it.
 SAME: Final = 8.0
 
+LEFT_AT: Final = 2.0
+"""A frozen picture is one until it differs by so many times more: a key frame changes a still too."""
 FROZEN_AFTER_S: Final = 10.0
-"""With a face in every picture: nobody alive holds still for so long."""
+"""With a face of some size in every picture: nobody alive holds still for so long."""
 EXACT_AFTER_S: Final = 30.0
 """Without one: an empty room may hold still, but no sensor sends the very same picture for so long."""
 BLACK_AFTER_S: Final = 3.0
@@ -28,6 +30,8 @@ MAX_BLACK_MEAN: Final = 20.0
 """Grey levels; video's black is 0 once converted, a covered lens with its noise about 5."""
 MAX_BLACK_CELL: Final = 48.0
 """No cell may be brighter: a dark room with a lamp in it shows something."""
+BLACK_LEFT_AT: Final = 1.3
+"""It is black until both, or one, are so many times as bright."""
 MAX_GAP_S: Final = 2.0
 """Nobody knows what was between pictures further apart: everything begins anew."""
 
@@ -48,27 +52,39 @@ class PictureWatch:
         self._faced_since_s = 0.0
         self._exact = True
         self._black_since_s: float | None = None
+        self._told = False
 
     def update(self, rgb: Pixels, at_s: float, *, face: bool) -> bool:
-        """One more (height, width, 3) picture, `face`: there is one in it. Whether `trouble` is another now."""
-        small = _thumbnail(rgb)
+        """One more (height, width, 3) picture, `face`: there is a living size of one in it.
+
+        Whether `trouble` is to be told: after the first picture, for nobody knows what was said before, and when it is
+        another one.
+        """
+        coarse = _coarse(rgb)
+        small = _shrunk(coarse[:, :, 1])  # green carries most of the luma
         if at_s - self._last_s > MAX_GAP_S or at_s < self._last_s:
             self._still, self._black_since_s = None, None
         self._last_s = at_s
-        black = float(small.mean()) < MAX_BLACK_MEAN and float(small.max()) < MAX_BLACK_CELL
-        if not black:
+        if face or not self._is_black(_shrunk(coarse.max(axis=2))):
+            if self._black_since_s is not None:
+                self._still = None  # what was the same in the dark says nothing
             self._black_since_s = None
         elif self._black_since_s is None:
             self._black_since_s = at_s
         differs = float("inf") if self._still is None else float(np.abs(small - self._still).max())
-        if differs > SAME:
+        if differs > (SAME if self.trouble is not PictureTrouble.FROZEN else LEFT_AT * SAME):
             self._still, self._still_since_s, self._faced_since_s, self._exact = small, at_s, at_s, True
         if not face:
             self._faced_since_s = at_s
         self._exact = self._exact and differs in {0.0, float("inf")}
-        before = self.trouble
-        self.trouble = self._judge(at_s)
-        return self.trouble is not before
+        before, told = self.trouble, self._told
+        self.trouble, self._told = self._judge(at_s), True
+        return self.trouble is not before or not told
+
+    def _is_black(self, brightest: Floats) -> bool:
+        """`brightest` of the three colours: blue is not black."""
+        times = BLACK_LEFT_AT if self.trouble is PictureTrouble.BLACK else 1.0
+        return float(brightest.mean()) < times * MAX_BLACK_MEAN and float(brightest.max()) < times * MAX_BLACK_CELL
 
     def _judge(self, at_s: float) -> PictureTrouble | None:
         if self._black_since_s is not None:
@@ -83,9 +99,12 @@ class PictureWatch:
         return None
 
 
-def _thumbnail(rgb: Pixels) -> Floats:
+def _coarse(rgb: Pixels) -> Pixels:
+    """Every n-th pixel, as in scene.py."""
     height, width = rgb.shape[:2]
-    # every n-th pixel first, as in scene.py
     step = max(1, min(height // (4 * THUMBNAIL[1]), width // (4 * THUMBNAIL[0])))
-    coarse = np.ascontiguousarray(rgb[::step, ::step, 1])  # green carries most of the luma
-    return cv2.resize(coarse, THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32)
+    return rgb[::step, ::step]
+
+
+def _shrunk(grey: Pixels) -> Floats:
+    return cv2.resize(np.ascontiguousarray(grey), THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32)

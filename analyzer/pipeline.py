@@ -34,6 +34,10 @@ JPEG_HEIGHT: Final = 1920
 JPEG_QUALITY: Final = 80
 
 
+# Share of the picture's height; a face of it is three and more cells of `PictureWatch` wide.
+ALIVE_FACE: Final = 1 / 6
+
+
 @dataclass(frozen=True, slots=True)
 class PipelineResult:
     """What one frame gave."""
@@ -86,6 +90,8 @@ class FacePipeline:
         shape = (frame.generation, width, height)
         if self._scene.update(rgb) or self._shape != shape:
             self._gone += self._tracker.reset()
+        if self._shape != shape:
+            self._picture = PictureWatch()
             self._shape = shape
         tracked = self._tracker.update(self._detector.detect(rgb), frame.received_at_s, (width, height))
         self._gone += self._tracker.ended()
@@ -101,7 +107,9 @@ class FacePipeline:
             crops=tuple(replace(crop, pixels=None) for crop in crops),
             jpeg=encode_jpeg(rgb) if with_jpeg else None,
         )
-        picture = self._watch(rgb, frame.received_at_s, face=bool(tracked))
+        # a small one in a corner may blink without that being seen
+        face = any(crop.quality.fit and crop.box.height >= height * ALIVE_FACE for crop in crops)
+        picture = self._watch(rgb, frame.received_at_s, face=face)
         return PipelineResult(faces, crops, self._take_gone(), picture)
 
     def _watch(self, rgb: Pixels, at_s: float, *, face: bool) -> PictureState | None:

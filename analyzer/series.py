@@ -87,7 +87,7 @@ class SeriesKeeper:
             self._newest[stream_id] = deque(maxlen=self._most)
 
     def add(self, stream_id: str, observation: Observation) -> None:
-        """Keep one more. What still comes of a stream that was forgotten is ignored."""
+        """Keep one more. What still comes of a forgotten stream is ignored, unless its name is in use again."""
         with self._lock:
             newest = self._newest.get(stream_id)
             if newest is not None:

@@ -23,6 +23,8 @@ from analyzer.scorer import sigmoid
 
 LOGIT_LIMIT: Final = 8.0
 """Logits are cut to +- this (p = 0.9997) before smoothing: one extreme window must not outvote a dozen."""
+CONCERNED: Final = 0.25
+"""A face with this share of the evidence for an alert is looked at as the suspicious ones are."""
 ROUNDING: Final = 1e-9
 """Of sums of a few hundred small numbers."""
 
@@ -148,12 +150,16 @@ class VerdictPolicy:
 
     @property
     def concerned(self) -> frozenset[FaceKey]:
-        """Faces that are uncertain or worse, or have evidence for an alert: to be looked at more often and first."""
+        """Faces that are uncertain or worse, or on the way to an alert: to be looked at more often and first."""
         return frozenset(
             key
             for key, face in self._faces.items()
             if face.logit is not None
-            and (face.level is not VerdictState.CLEAR or face.evidence > 0 or face.alert_since_s is not None)
+            and (
+                face.level is not VerdictState.CLEAR
+                or face.evidence >= face.rules.alert_evidence * CONCERNED
+                or face.alert_since_s is not None
+            )
         )
 
     def on_update(self, update: WindowUpdate, at_s: float) -> list[Verdict | Alert]:

@@ -82,9 +82,9 @@ class StreamMessage(_Message):
     fps: float | None
     generation: int = Field(description="Grows with each (re)connection.")
     picture: PictureTrouble | None = Field(
-        description="What is wrong with its pictures: `black picture` or `frozen picture`."
+        description="What is wrong with its pictures: `black picture` or `frozen picture`; only while live."
     )
-    picture_since: UnixSeconds | None
+    picture_since: float | None = Field(description="Unix seconds; null without trouble.")
     sensitivity: Sensitivity = Field(description="How easily alerts are raised: `quiet`, `balanced` or `eager`.")
     at: UnixSeconds
 

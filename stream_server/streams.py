@@ -181,7 +181,7 @@ class StreamRegistry:
     def show_picture(self, stream_id: str, trouble: PictureTrouble | None, since: float) -> None:
         """Its pictures got into trouble, or out of it. What still comes of a stream after its removal is ignored."""
         entry = self._entries.get(stream_id)
-        if entry is None or entry.removal is not None:
+        if entry is None or entry.removal is not None or entry.info.picture is trouble:
             return
         entry.info = replace(entry.info, picture=trouble, picture_since=None if trouble is None else since)
         if trouble is not None:
@@ -271,6 +271,8 @@ class StreamRegistry:
     def _show(self, entry: _Entry, status: SourceStatus) -> None:
         if entry.info.status != status:
             entry.info = replace(entry.info, status=status)
+            if status.state is not StreamState.LIVE:
+                entry.info = replace(entry.info, picture=None, picture_since=None)
             self._log(entry)
             self._publish(entry.info)
 

@@ -91,7 +91,7 @@ export function streamState(stream, nowS) {
   } else if (stream.state === "ended") {
     detail = stream.message ?? "The source sends no more pictures";
   }
-  if (stream.state === "live" && stream.picture !== null) return { short: capital(stream.picture), tone: "alert", detail: pictureWords(stream.picture) };
+  if (stream.state === "live" && stream.picture) return { short: capital(stream.picture), tone: "alert", detail: pictureWords(stream.picture) };
   return { short, tone, detail: capital(detail) };
 }
 

@@ -22,6 +22,8 @@ from analyzer.datatypes import (
     Frame,
     FrameFaces,
     NotScored,
+    PictureState,
+    PictureTrouble,
     Pixels,
     Quality,
     Score,
@@ -230,6 +232,18 @@ def test_what_was_observed_live_tells_the_same_when_it_is_played_again(monitor: 
     live = [event for event in monitor.listener.events if isinstance(event, Alert)]
     assert live
     assert [event for event in play(series, at_once) if isinstance(event, Alert)] == live[:1]
+
+
+def test_a_picture_that_does_not_move_is_told_and_a_new_connection_begins_anew(monitor: Monitor) -> None:
+    slot, start_s = monitor.engine.add_stream("cam"), time.monotonic()
+    for index in range(30):  # 15 s, and from 12.5 s on of another connection
+        frame = _frame("cam", index)
+        slot.put(replace(frame, generation=int(index >= 25), received_at_s=start_s + index * 0.5))
+        monitor.until(lambda index=index: slot.taken == index + 1)  # type: ignore[misc]  # bound now
+    monitor.listener.wait(lambda: len(monitor.listener.of(PictureState)) == 3)
+    assert [(state.stream_id, state.trouble) for state in monitor.listener.of(PictureState)] == [
+        ("cam", None), ("cam", PictureTrouble.FROZEN), ("cam", None)
+    ]  # fmt: skip
 
 
 def test_a_removed_stream_leaves_no_series_behind(monitor: Monitor) -> None:

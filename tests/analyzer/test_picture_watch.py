@@ -29,7 +29,7 @@ def told(
     """What changes, and when after the start."""
     changes = []
     for i, picture in enumerate(pictures):
-        if watch.update(picture, start_s + i * STEP_S, face=face):
+        if watch.update(picture, start_s + i * STEP_S, face=face) and i:
             changes.append((i * STEP_S, watch.trouble))
     return changes
 
@@ -72,7 +72,7 @@ def test_the_very_same_picture_is_frozen_also_without_a_face() -> None:
 def test_a_face_that_is_found_only_now_and_then_is_no_proof() -> None:
     watch = PictureWatch()
     for i in seconds(29):
-        assert not watch.update(noisy(SCENE, 2), i * STEP_S, face=i % 12 != 0)
+        assert watch.update(noisy(SCENE, 2), i * STEP_S, face=i % 12 != 0) is (i == 0)
 
 
 @pytest.mark.parametrize("level", [0, 5, 16])
@@ -105,7 +105,7 @@ def test_a_gap_and_a_clock_that_goes_back_begin_anew() -> None:
     at_s = 0.0
     for i in seconds(60):
         at_s = i * STEP_S + 3 * (i // 48)  # a gap of 3 s every 8 s
-        assert not watch.update(SCENE, at_s, face=True)
+        assert watch.update(SCENE, at_s, face=True) is (i == 0)
     assert not watch.update(SCENE, 0.0, face=True)
     assert watch.trouble is None
 
@@ -114,3 +114,33 @@ def test_a_picture_of_another_size_is_compared_all_the_same() -> None:
     half = np.ascontiguousarray(SCENE[::2, ::2])
     changes = told(PictureWatch(), [SCENE if i % 2 else half for i in seconds(12)])
     assert [trouble for _, trouble in changes] == [PictureTrouble.FROZEN]
+
+
+def test_the_first_picture_is_told_of_for_nobody_knows_what_was_said_before() -> None:
+    watch = PictureWatch()
+    assert watch.update(SCENE, 0.0, face=True)
+    assert watch.trouble is None
+    assert not watch.update(SCENE, STEP_S, face=True)
+
+
+def test_a_key_frame_that_changes_a_still_does_not_end_the_alert() -> None:
+    pictures = [SCENE + np.uint8(9 if i % 72 < 3 and i > 90 else 0) for i in seconds(60)]
+    assert [trouble for _, trouble in told(PictureWatch(), pictures)] == [PictureTrouble.FROZEN]
+
+
+def test_a_dim_picture_does_not_go_in_and_out_of_black() -> None:
+    pictures = [np.full((360, 640, 3), 21 if i % 30 == 29 and i > 40 else 19, np.uint8) for i in seconds(60)]
+    assert [trouble for _, trouble in told(PictureWatch(), pictures, face=False)] == [PictureTrouble.BLACK]
+
+
+def test_after_the_dark_the_watch_for_stills_begins_anew() -> None:
+    dark, dim = np.full((360, 640, 3), 19, np.uint8), np.full((360, 640, 3), 27, np.uint8)
+    changes = told(PictureWatch(), [dark] * 200 + [dim] * 30, face=False)
+    assert [trouble for _, trouble in changes] == [PictureTrouble.BLACK, None]
+
+
+def test_blue_is_not_black_nor_is_a_dark_face_that_is_found() -> None:
+    blue = np.zeros((360, 640, 3), np.uint8)
+    blue[:, :, 2] = 200
+    assert told(PictureWatch(), [blue for _ in seconds(8)], face=False) == []
+    assert told(PictureWatch(), [noisy(np.full((360, 640, 3), 12, np.uint8), 3) for _ in seconds(8)], face=True) == []

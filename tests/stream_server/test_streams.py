@@ -449,3 +449,16 @@ async def test_what_is_wrong_with_the_pictures_is_told_until_it_is_over() -> Non
         await world.registry.remove("cam")
         world.registry.show_picture("cam", PictureTrouble.BLACK, 1_020.0)
         assert world.removed == ["cam"]
+
+
+async def test_a_stream_without_pictures_has_no_trouble_with_them() -> None:
+    async with _world() as world:
+        source = world.add("cam")
+        source.say(StreamState.LIVE, 1)
+        await world.until_state(StreamState.LIVE)
+        world.registry.show_picture("cam", PictureTrouble.FROZEN, 1_000.0)
+        world.registry.show_picture("cam", PictureTrouble.FROZEN, 1_000.0)
+        assert [one.picture for one in world.published].count(PictureTrouble.FROZEN) == 1
+        source.say(StreamState.LOST, 1)
+        info = await world.until_state(StreamState.LOST)
+        assert (info.picture, info.picture_since) == (None, None)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from analyzer.datatypes import NotScored, Verdict
+from analyzer.datatypes import NotScored, PictureState, PictureTrouble, Verdict
 from analyzer.series import play, read_series
 from analyzer.verdict import Sensitivity
 from stream_server.messages import FaceBox, FacesMessage, Quality, ScoreMessage
@@ -149,6 +150,21 @@ def test_scores_of_the_last_minutes_come_oldest_first() -> None:
         items = running.client.get("/api/streams/door/scores").json()["items"]
     assert [item["face_at"] for item in items] == [first["face_at"], second["face_at"]]
     assert set(items[0]) == {"face_id", "face_at", "fake_probability"}
+
+
+def test_trouble_with_the_pictures_comes_from_the_analyzer_to_the_api() -> None:
+    with running_app() as running:
+        running.add_source()
+        emit = running.monitor.engine._listener
+        with running.live() as socket:
+            emit(PictureState("door", PictureTrouble.FROZEN, time.monotonic() - 10))
+            told = wait_for(socket, lambda message: message["type"] == "stream" and message["picture"] is not None)
+            assert told["picture"] == "frozen picture"
+            assert told["picture_since"] == pytest.approx(time.time() - 10, abs=2)
+            assert running.client.get("/api/streams/door").json()["picture"] == "frozen picture"
+            emit(PictureState("door", None, time.monotonic()))
+            over = wait_for(socket, lambda message: message["type"] == "stream" and message["picture"] is None)
+        assert over["picture_since"] is None
 
 
 def test_what_the_verdicts_rest_on_can_be_fetched_and_played_again(tmp_path: Path) -> None:
