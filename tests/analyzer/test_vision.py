@@ -9,7 +9,7 @@ import numpy as np
 
 from analyzer.batcher import Batcher
 from analyzer.config import AnalyzerConfig
-from analyzer.datatypes import FaceCrop, Frame
+from analyzer.datatypes import FaceCrop, Frame, FrameFaces
 from analyzer.vision import FrameSlot, VisionPorts, VisionThread
 from tests.fakes import ScriptedDetector, a_detection
 
@@ -75,7 +75,7 @@ def test_a_calm_face_is_put_at_its_own_rate_and_an_unfit_one_always() -> None:
         make_detector=lambda: ScriptedDetector(lambda _: [a_detection(20, 20, 100), a_detection(200, 20, 100)]),
         config=config,
         batcher=batcher,
-        emit=lambda _: looks.append(1),
+        emit=lambda event: looks.append(1) if isinstance(event, FrameFaces) else None,
         interval_s=lambda _: 0.0,
         face_interval_s=lambda key: 0.0 if key.face_id == 1 else 1e6,
     )
