@@ -24,14 +24,13 @@ from analyzer.pace import LoadControl, interval_s
 from analyzer.scorer import ClipScore, Scorer, ScorerInfo
 from analyzer.scoring import ModelThread
 from analyzer.series import Observation, SeriesKeeper
-from analyzer.verdict import VerdictRules
+from analyzer.verdict import VerdictRules, usual_rules
 from analyzer.vision import FrameSlot, VisionPorts, VisionThread
 
 __all__ = ["Engine", "EngineStats", "FrameSlot", "LatencyHistogram", "StreamStats", "ThreadHealth"]
 
 logger = logging.getLogger(__name__)
 
-USUAL_RULES = VerdictRules()
 OFFLINE_FACES = 2
 """Faces of an upload per `push` job: live faces wait no longer than these take (some 40 ms on a CPU)."""
 
@@ -209,7 +208,7 @@ class Engine:
             self._totals.update(vision.counts)
 
     def _rules_of(self, stream_id: str) -> VerdictRules:
-        return self._rules.get(stream_id, USUAL_RULES)
+        return self._rules.get(stream_id) or usual_rules(stream_id)
 
     def _emit(self, event: AnalyzerEvent) -> None:
         """Hand an event out. A listener that fails loses it; that is logged and counted, and we go on."""

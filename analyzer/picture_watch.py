@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.datatypes import PictureTrouble, Pixels
+from analyzer.scene import thinned
 
 THUMBNAIL: Final = (64, 36)
 """Width and height; a cell is 20 pixels wide at 720p: a blink or a word moves several."""
@@ -60,7 +61,7 @@ class PictureWatch:
         Whether `trouble` is to be told: after the first picture, for nobody knows what was said before, and when it is
         another one.
         """
-        coarse = _coarse(rgb)
+        coarse = thinned(rgb, THUMBNAIL)
         small = _shrunk(coarse[:, :, 1])  # green carries most of the luma
         if at_s - self._last_s > MAX_GAP_S or at_s < self._last_s:
             self._still, self._black_since_s = None, None
@@ -97,13 +98,6 @@ class PictureWatch:
         if with_face or exact or (self.trouble is PictureTrouble.FROZEN and at_s > self._still_since_s):
             return PictureTrouble.FROZEN
         return None
-
-
-def _coarse(rgb: Pixels) -> Pixels:
-    """Every n-th pixel, as in scene.py."""
-    height, width = rgb.shape[:2]
-    step = max(1, min(height // (4 * THUMBNAIL[1]), width // (4 * THUMBNAIL[0])))
-    return rgb[::step, ::step]
 
 
 def _shrunk(grey: Pixels) -> Floats:

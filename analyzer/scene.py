@@ -33,10 +33,7 @@ class SceneCut:
 
     def update(self, rgb: Pixels) -> bool:
         """Whether this (height, width, 3) picture is of another scene than the one before. Costs some 0.1 ms."""
-        height, width = rgb.shape[:2]
-        # Every n-th pixel first: averaging all of them would cost more than the whole comparison is worth.
-        step = max(1, min(height // (4 * THUMBNAIL[1]), width // (4 * THUMBNAIL[0])))
-        coarse = np.ascontiguousarray(rgb[::step, ::step, 1])  # green carries most of the luma
+        coarse = np.ascontiguousarray(thinned(rgb, THUMBNAIL)[:, :, 1])  # green carries most of the luma
         small = cv2.resize(coarse, THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float64)
         small -= small.mean()
         contrast = float(small.std())
@@ -45,3 +42,13 @@ class SceneCut:
         small /= contrast
         last, self._last = self._last, small
         return last is not None and float((last * small).mean()) < SAME_SCENE
+
+
+def thinned(rgb: Pixels, thumbnail: tuple[int, int]) -> Pixels:
+    """Every n-th pixel of a picture that is then averaged to a thumbnail (width, height); a view, four a cell side.
+
+    Averaging all of them would cost more than what is done with the thumbnail is worth.
+    """
+    height, width = rgb.shape[:2]
+    step = max(1, min(height // (4 * thumbnail[1]), width // (4 * thumbnail[0])))
+    return rgb[::step, ::step]

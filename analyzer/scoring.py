@@ -17,7 +17,7 @@ from analyzer.errors import ScorerError
 from analyzer.pace import LoadControl
 from analyzer.scorer import Scorer, ScorerInfo
 from analyzer.series import Observation, SeriesKeeper
-from analyzer.verdict import VerdictPolicy, VerdictRules
+from analyzer.verdict import VerdictPolicy, VerdictRules, usual_rules
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class ModelThread:
         batcher: Batcher,
         load: LoadControl,
         emit: Callable[[AnalyzerEvent], None],
-        rules_of: Callable[[str], VerdictRules] = lambda _: VerdictRules(),
+        rules_of: Callable[[str], VerdictRules] = usual_rules,
         series: SeriesKeeper | None = None,
     ) -> None:
         """`rules_of` a stream: see `VerdictPolicy`. `series`: keeps what the verdicts rest on."""

@@ -104,6 +104,12 @@ _RULES: Final = {
 _FALSE_ALARMS: Final = {Sensitivity.QUIET: 0.1, Sensitivity.BALANCED: 1.0, Sensitivity.EAGER: 8.0}
 
 
+def usual_rules(stream_id: str) -> VerdictRules:
+    """Of a stream that nobody said anything about."""
+    del stream_id
+    return Sensitivity.BALANCED.rules
+
+
 @dataclass(slots=True)
 class _Face:
     rules: VerdictRules
@@ -139,7 +145,7 @@ class VerdictPolicy:
     Each method answers with what has to be told now, mostly nothing.
     """
 
-    def __init__(self, *, trained: bool, rules_of: Callable[[str], VerdictRules] = lambda _: VerdictRules()) -> None:
+    def __init__(self, *, trained: bool, rules_of: Callable[[str], VerdictRules] = usual_rules) -> None:
         """`trained`: whether there are weights; without, every face is "not scored: no trained weights".
 
         `rules_of` a stream are asked for at each face: they may change at any time.

@@ -56,6 +56,11 @@ FAKE_STREAMS: Final = 2000
 LINES: Final = np.round(np.arange(-2.0, 4.01, 0.05), 2)
 
 
+def real_levels(rng: np.random.Generator, count: int) -> Floats:
+    """Of so many real faces."""
+    return LEVEL + LEVEL_SCALE * rng.standard_t(LEVEL_FREEDOM, count)
+
+
 class Scores:
     """Simulated logits of many streams, step by step."""
 
@@ -63,15 +68,12 @@ class Scores:
         """`levels`: of faces that stay; None for real faces that come and go."""
         self._rng = np.random.default_rng(seed)
         self._comes_and_goes = levels is None
-        self._level = self.real_levels(streams) if levels is None else levels
+        self._level = real_levels(self._rng, streams) if levels is None else levels
         self._stays_s = self._rng.exponential(STAY_S, streams)
         self._spread = self._spreads(streams)
         self._off = self._rng.normal(size=streams)
         self._burst = np.zeros(streams)
         self._burst_s = np.zeros(streams)
-
-    def real_levels(self, count: int) -> Floats:
-        return LEVEL + LEVEL_SCALE * self._rng.standard_t(LEVEL_FREEDOM, count)
 
     def _spreads(self, count: int) -> Floats:
         return WANDER * np.exp(WANDER_SPREAD * self._rng.normal(size=count))
@@ -88,7 +90,7 @@ class Scores:
             self._stays_s -= STEP_S
             new = self._stays_s <= 0
             if new.any():
-                self._level = np.where(new, self.real_levels(streams), self._level)
+                self._level = np.where(new, real_levels(rng, streams), self._level)
                 self._spread = np.where(new, self._spreads(streams), self._spread)
                 self._stays_s = np.where(new, rng.exponential(STAY_S, streams), self._stays_s)
         keeps = math.exp(-STEP_S / WANDER_S)
@@ -259,9 +261,7 @@ def _noticed(
 ) -> dict[tuple[int, int], Noticed]:
     """How each (rule, line) of `pairs` meets fakes of this level."""
     rng = np.random.default_rng(seed)
-    scores = Scores(
-        count, seed + 1, levels=np.minimum(LEVEL + LEVEL_SCALE * rng.standard_t(LEVEL_FREEDOM, count), -0.5)
-    )
+    scores = Scores(count, seed + 1, levels=np.minimum(real_levels(rng, count), -0.5))
     rules = {pair: candidates(LINES[pair[1] : pair[1] + 1], count)[pair[0]] for pair in pairs}
     first_s = {pair: np.full(count, np.inf) for pair in pairs}
     before = round(REAL_BEFORE_S / STEP_S)

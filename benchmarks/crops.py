@@ -8,23 +8,22 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from analyzer.batcher import Batcher
 from analyzer.config import NUM_FRAMES, AnalyzerConfig
-from analyzer.datatypes import AnalyzerEvent, Box, FaceCrop, FaceKey, Quality, Score
+from analyzer.datatypes import AnalyzerEvent, FaceKey, Score
 from analyzer.pace import LoadControl
 from analyzer.scorer import Scorer
 from analyzer.scoring import ModelThread
-from benchmarks.faces import face_crops
+from benchmarks.faces import crop_of, face_crops
 
 LIMIT_MS: Final = 100.0
 SCORED: Final = 0.95
 """Share of the crops that must have been scored."""
 FIRST: Final = 4
 MOST: Final = 4096
-_QUALITY: Final = Quality(reason=None, size_px=120.0, sharpness=100.0, brightness=120.0, yaw=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +105,8 @@ def attempt(scorer: Scorer, streams: int, seconds: float) -> CropAttempt:
             time.sleep(max(0.0, due_s - time.monotonic()))
             step = round((due_s - begun_s) / interval_s)
             pixels = faces[(step + stream) % len(faces)]
-            key = FaceKey(f"bench{stream}", 1)
-            batcher.put(FaceCrop(key, 0, step, None, due_s, Box(0, 0, 120, 120), _QUALITY, pixels))
+            crop = crop_of(pixels, 1, step)
+            batcher.put(replace(crop, key=FaceKey(f"bench{stream}", 1), received_at_s=due_s))
             offered += due_s >= counted_from_s
             heapq.heapreplace(due, (due_s + interval_s, stream))
         elapsed_s = time.monotonic() - warm_s

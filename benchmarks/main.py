@@ -43,12 +43,7 @@ def run(arguments: Sequence[str]) -> int:
     for part in (*PARTS, *LONG):
         if part in wanted:
             out.print(f"\n[bold]{part}[/bold]")
-            if part == "soak":
-                _soak(results, options.minutes, options.most)
-            elif part == "alerts":
-                _alerts(results, quick=options.quick)
-            else:
-                _MEASURES[part](results, options.quick, options.most)
+            _MEASURES[part](results, options)
             _save(results, options.json)  # after each part: a run that is broken off leaves what it has
     _whole_and_parts(results)
     _save(results, options.json)
@@ -58,45 +53,40 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _score_cost(results: dict[str, Any], quick: bool, most: int) -> None:
-    del most
+def _score_cost(results: dict[str, Any], options: argparse.Namespace) -> None:
     measured = {}
     for backend in ("torch", "auto"):
-        cost = score_cost.measure(quick=quick, backend=backend)
+        cost = score_cost.measure(quick=options.quick, backend=backend)
         measured[cost.backend] = asdict(cost)
     results["score_cost"] = {**measured[cost.backend], "backends": measured}
     _table("one thread", {name: {k: v for k, v in one.items() if k != "backend"} for name, one in measured.items()})
 
 
-def _parity(results: dict[str, Any], quick: bool, most: int) -> None:
-    del most
-    results["parity"] = asdict(parity.measure(100 if quick else 1000))
+def _parity(results: dict[str, Any], options: argparse.Namespace) -> None:
+    results["parity"] = asdict(parity.measure(100 if options.quick else 1000))
     _table("against torch float32", {"": results["parity"]})
 
 
-def _throughput(results: dict[str, Any], quick: bool, most: int) -> None:
-    del most
-    measured = asdict(throughput.measure(quick=quick))
+def _throughput(results: dict[str, Any], options: argparse.Namespace) -> None:
+    measured = asdict(throughput.measure(quick=options.quick))
     by_batch = measured.pop("by_batch")
     results["throughput"] = {**measured, "by_batch": {str(size): per_s for size, per_s in by_batch.items()}}
     _table("all cores, faces/s", {"": {**{f"network, {size} together": v for size, v in by_batch.items()}, **measured}})
 
 
-def _ceilings(results: dict[str, Any], quick: bool, most: int) -> None:
-    del most
-    found = parts.ceilings(FACE_RATE, psutil.cpu_count() or 1, quick=quick)
+def _ceilings(results: dict[str, Any], options: argparse.Namespace) -> None:
+    found = parts.ceilings(FACE_RATE, psutil.cpu_count() or 1, quick=options.quick)
     results["ceilings"] = {name: asdict(one) for name, one in found.items()}
     _table("each step alone", results["ceilings"])
 
 
-def _crops(results: dict[str, Any], quick: bool, most: int) -> None:
-    del most
+def _crops(results: dict[str, Any], options: argparse.Namespace) -> None:
     out.print(
         f"held: {crops.SCORED:.0%} of the crops of each number of streams scored, p95 within {crops.LIMIT_MS:g} ms"
     )
     found = crops.measure(
         functools.partial(score_cost.make, "auto"),
-        2.0 if quick else 6.0,
+        2.0 if options.quick else 6.0,
         lambda one: out.print(
             f"{one.streams:5d} streams: {one.crops_per_s:6.0f} crops/s, {one.scored_share:4.0%} scored"
             f"  p50 {one.p50_ms:4.0f} ms  p95 {one.p95_ms:4.0f} ms"
@@ -108,8 +98,8 @@ def _crops(results: dict[str, Any], quick: bool, most: int) -> None:
         out.print("on a GPU: not measured, there is none here")
 
 
-def _streams(part: str, results: dict[str, Any], quick: bool, most: int) -> None:
-    seconds, most = (6.0, 4) if quick else (15.0, most)
+def _streams(part: str, results: dict[str, Any], options: argparse.Namespace) -> None:
+    seconds, most = (6.0, 4) if options.quick else (15.0, options.most)
     out.print(f"held: each stream gets {WANTED_RATE:g} of {FACE_RATE:g} scores/s, p95 within {LIMITS_MS} ms")
     if part == "webrtc":
         found = webrtc.webrtc_streams(seconds, most, _say_attempt)
@@ -124,21 +114,22 @@ def _streams(part: str, results: dict[str, Any], quick: bool, most: int) -> None
     _say_held(found, most)
 
 
-def _memory(results: dict[str, Any], quick: bool, most: int) -> None:
-    del most
-    measured = memory.measure(20 if quick else 200, lambda text: out.print(f"  {text}"))
+def _memory(results: dict[str, Any], options: argparse.Namespace) -> None:
+    measured = memory.measure(20 if options.quick else 200, lambda text: out.print(f"  {text}"))
     results["memory"] = {**asdict(measured), "per_stream_mb": measured.per_stream_mb}
     _table("resident memory", {"": results["memory"]})
 
 
-def _soak(results: dict[str, Any], minutes: float, most: int) -> None:
-    measured = asdict(soak.measure(min(most, SOAK_STREAMS), minutes, lambda text: out.print(f"  {text}")))
+def _soak(results: dict[str, Any], options: argparse.Namespace) -> None:
+    measured = asdict(
+        soak.measure(min(options.most, SOAK_STREAMS), options.minutes, lambda text: out.print(f"  {text}"))
+    )
     results["soak"] = measured
     _table("cameras, watched", {"": {name: value for name, value in measured.items() if name != "readings_mb"}})
 
 
-def _alerts(results: dict[str, Any], *, quick: bool) -> None:
-    found = alerts.measure(1.0 if quick else 24.0)
+def _alerts(results: dict[str, Any], options: argparse.Namespace) -> None:
+    found = alerts.measure(1.0 if options.quick else 24.0)
     results["alerts"] = asdict(found)
     out.print(
         f"{found.stream_hours:g} simulated stream-hours; caught: within a minute; s: median of all (docs/alerts.md)"
@@ -159,13 +150,12 @@ def _alerts(results: dict[str, Any], *, quick: bool) -> None:
         out.print(table)
 
 
-def _upload(results: dict[str, Any], quick: bool, most: int) -> None:
-    del most
-    results["upload"] = {"s_per_minute": parts.upload_s_per_minute(quick=quick)}
+def _upload(results: dict[str, Any], options: argparse.Namespace) -> None:
+    results["upload"] = {"s_per_minute": parts.upload_s_per_minute(quick=options.quick)}
     _table("one face, 640 x 480 at 25/s", {"": results["upload"]})
 
 
-Measure = Callable[[dict[str, Any], bool, int], None]
+Measure = Callable[[dict[str, Any], argparse.Namespace], None]
 
 _MEASURES: Final[dict[str, Measure]] = {
     "score_cost": _score_cost,
@@ -176,8 +166,10 @@ _MEASURES: Final[dict[str, Measure]] = {
     **{part: functools.partial(_streams, part) for part in STREAM_PARTS},
     "memory": _memory,
     "upload": _upload,
+    "soak": _soak,
+    "alerts": _alerts,
 }
-"""Each puts its figures into the results; whether to be quick, and the most streams to try."""
+"""Each puts its figures into the results."""
 
 
 def _whole_and_parts(results: dict[str, Any]) -> None:

@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from scipy.stats import chi2
 
 from analyzer.config import NUM_FRAMES
-from analyzer.datatypes import Alert, FaceKey, Score, Verdict, WindowUpdate
+from analyzer.datatypes import Alert, FaceKey
 from analyzer.errors import ConfigError, WeightsError
 from analyzer.evaluation.kept import Kept, key_of, state_of
 from analyzer.evaluation.outcomes import settings_key
@@ -24,14 +23,13 @@ from analyzer.evaluation.sections import AlarmFigures, Interval
 from analyzer.evaluation.watched import WHOLE, Entered, Watch, Watched, entry_of, watched_from
 from analyzer.evaluation.workers import MakeTools, work_through
 from analyzer.report import DEFAULT_AGGREGATE
-from analyzer.scorer import ScorerInfo, sigmoid
+from analyzer.scorer import ScorerInfo
+from analyzer.series import Observation, Series, play
 from analyzer.training.manifest import Row
-from analyzer.verdict import Sensitivity, VerdictPolicy, VerdictRules
+from analyzer.verdict import Sensitivity, VerdictRules
 
 CAUGHT_WITHIN_S: Final = 60.0
 MAX_LOOP_S: Final = 3600.0
-TICK_S: Final = 0.25
-"""How often the rules are asked while no face comes, as the live monitor does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +97,9 @@ def alarms_of(watched: Watched, loop_s: float | None = None, rules: VerdictRules
     scored = [one for one in entered if one.logit is not None]
     if loop_s is not None and length_s < loop_s and scored:
         entered, length_s = looped(entered, loop_s), loop_s
-    policy = VerdictPolicy(trained=True, rules_of=lambda _: rules)
     start_s = entered[0].at_s if entered else 0.0
-    told: list[Verdict | Alert] = []
-    before_s = start_s
-    for one in entered:
-        told += _waited(policy, before_s, one.at_s, rules)
-        told += [*policy.on_update(_update(one), one.at_s), *policy.tick(one.at_s)]
-        before_s = one.at_s
-    told += _waited(policy, before_s, length_s, rules)
+    observations = tuple(Observation(one.at_s, one.face_id, one.filled, one.logit) for one in entered)
+    told = play(Series("evaluation", Sensitivity.BALANCED, observations, length_s), rules)
     events = [event for event in told if isinstance(event, Alert)]
     lasting_s = entered[-1].at_s - scored[0].at_s if scored else 0.0
     return Alarms(
@@ -116,12 +108,6 @@ def alarms_of(watched: Watched, loop_s: float | None = None, rules: VerdictRules
         could_alert=bool(scored) and lasting_s >= rules.shortest_s,
         alerted_s=_alerted_s(events, length_s),
     )
-
-
-def _waited(policy: VerdictPolicy, from_s: float, to_s: float, rules: VerdictRules) -> list[Verdict | Alert]:
-    """What is told while no face comes: an alert that nothing supports any more is over."""
-    until_s = min(to_s, from_s + rules.alert_unseen_s + 2 * TICK_S)  # then nothing changes any more
-    return [event for at_s in np.arange(from_s + TICK_S, until_s, TICK_S).tolist() for event in policy.tick(at_s)]
 
 
 def _alerted_s(events: Sequence[Alert], length_s: float) -> float:
@@ -158,14 +144,6 @@ def looped(entered: Sequence[Entered], loop_s: float) -> tuple[Entered, ...]:
         shifted = (Entered(one.face_id, one.at_s + i * period_s, NUM_FRAMES, one.logit) for one in scored)
         out += [one for one in shifted if one.at_s <= loop_s]
     return tuple(out)
-
-
-def _update(one: Entered) -> WindowUpdate:
-    key = FaceKey("evaluation", one.face_id)
-    if one.logit is None:
-        return WindowUpdate(key, one.filled, None)
-    score = Score(key, 0, 0, one.at_s, one.at_s, one.at_s, sigmoid(one.logit), one.logit, NUM_FRAMES)
-    return WindowUpdate(key, one.filled, score)
 
 
 def alarm_figures(watched: Sequence[tuple[Row, Watched]], loop_s: float | None = None) -> AlarmFigures:

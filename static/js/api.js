@@ -50,14 +50,22 @@ export async function request(path, init) {
 }
 
 /**
+ * @param {string} method
+ * @param {object} value
+ * @returns {RequestInit}
+ */
+function json(method, value) {
+  return { method, headers: { "content-type": "application/json" }, body: JSON.stringify(value) };
+}
+
+/**
  * @param {string} id
  * @param {string} url
  * @param {"tcp" | "udp" | null} transport of RTSP; null leaves it to the server's settings
  * @returns {Promise<StreamMessage>}
  */
 export async function addStream(id, url, transport = null) {
-  const body = JSON.stringify({ id, url, transport });
-  return (await request("/api/streams", { method: "POST", headers: { "content-type": "application/json" }, body })).json();
+  return (await request("/api/streams", json("POST", { id, url, transport }))).json();
 }
 
 /**
@@ -66,9 +74,7 @@ export async function addStream(id, url, transport = null) {
  * @returns {Promise<StreamMessage>}
  */
 export async function setSensitivity(id, sensitivity) {
-  const body = JSON.stringify({ sensitivity });
-  const init = { method: "PATCH", headers: { "content-type": "application/json" }, body };
-  return (await request(`/api/streams/${encodeURIComponent(id)}`, init)).json();
+  return (await request(`/api/streams/${encodeURIComponent(id)}`, json("PATCH", { sensitivity }))).json();
 }
 
 /** @param {string} id */
