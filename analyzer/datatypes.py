@@ -38,6 +38,8 @@ class Frame:
     pts_s: float | None
     received_at_s: float
     video_frame: VideoFrame
+    replayed: bool = False
+    """From a file that we play over and over ourselves: that it repeats says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,8 @@ class PictureTrouble(StrEnum):
 
     BLACK = "black picture"
     FROZEN = "frozen picture"
+    LOOPED = "looped picture"
+    DUPLICATED = "same picture as another stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,8 @@ class PictureState:
     trouble: PictureTrouble | None
     since_s: float
     """When the trouble began, on the clock of `received_at_s`; without any, when the picture moved again."""
+    same_as: str | None = None
+    """Only with DUPLICATED: the stream that shows the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +186,9 @@ class FrameFaces:
     crops: tuple[FaceCrop, ...]
     """One per tracked face, fit or not; `pixels` are stripped (None)."""
     jpeg: bytes | None
-    """The very frame (scaled to at most 960 pixels wide), only while somebody watches."""
+    """The very frame, scaled to at most 960 pixels wide: while somebody watches, and now and then for evidence."""
+    face_jpegs: tuple[tuple[int, bytes], ...] = ()
+    """Face id and the crop that is scored, 224 x 224: of faces of concern, where evidence is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,15 +200,13 @@ class Evidence:
 
     where: tuple[tuple[float, ...], ...]
     """7 rows of 7, 0 to 1: spatial attention over the newest crop, its upper left corner first."""
-    when: tuple[float, ...]
-    """16, sum 1, oldest first: how much each face weighed in the window path. See `when_counts`."""
+    when: tuple[float, ...] | None
+    """16, sum 1, oldest first: how much each face weighed in the window path. None where that path was not computed:
+    with these weights it has no say."""
     frame_logits: tuple[float, ...]
     """16, oldest first: the raw opinion of each face alone."""
-    window_logit: float
-    """The raw opinion of the window path."""
-    when_counts: bool = False
-    """Whether the score rests on the window path at all (the calibration's a is not 0). Where it does not, `when`
-    explains nothing of the score."""
+    window_logit: float | None
+    """The raw opinion of the window path; None likewise."""
     counted: tuple[float, ...] = ()
     """16 calibrated logits, oldest first, whose mean is the score's logit: the score as it would be with this face's
     opinion in place of the mean of all 16, the window path's part left as it is. Empty where a backend's score is no
@@ -209,11 +215,14 @@ class Evidence:
     @property
     def sane(self) -> bool:
         """Whether every number is one and the shapes are right: what is not is never shown."""
-        lines = (*self.where, self.when, self.frame_logits, self.counted, (self.window_logit,))
+        window = () if self.when is None or self.window_logit is None else (*self.when, self.window_logit)
+        lines = (*self.where, self.frame_logits, self.counted, window)
         return (
             len(self.where) == MAP_SIZE
             and all(len(row) == MAP_SIZE and all(0 <= value <= 1 for value in row) for row in self.where)
-            and len(self.when) == len(self.frame_logits) == NUM_FRAMES
+            and len(self.frame_logits) == NUM_FRAMES
+            and (self.when is None) == (self.window_logit is None)
+            and len(window) in {0, NUM_FRAMES + 1}
             and len(self.counted) in {0, NUM_FRAMES}
             and all(isfinite(value) for line in lines for value in line)
         )
@@ -258,6 +267,28 @@ class WindowUpdate:
     score: Score | None
 
 
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One thing that was learnt of one face."""
+
+    at_s: float
+    face_id: int
+    filled: int = 0
+    """Faces in the window, 1 to 16; 0 with `unfit` and `ended`."""
+    logit: float | None = None
+    """Calibrated, where the window was scored; need not be finite."""
+    unfit: NotScored | None = None
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One observation, as it is made: what the score history is made of."""
+
+    stream_id: str
+    observation: Observation
+
+
 class VerdictState(StrEnum):
     """What the operator is told about a face."""
 
@@ -299,5 +330,5 @@ class Alert:
     """`at_s` of the alert's start."""
 
 
-AnalyzerEvent = FrameFaces | Score | Verdict | Alert | FaceEnded | PictureState
+AnalyzerEvent = FrameFaces | Observed | Score | Verdict | Alert | FaceEnded | PictureState
 """Everything that the engine emits."""

@@ -16,14 +16,14 @@ from collections.abc import Callable, Sequence
 
 from analyzer.batcher import Batcher
 from analyzer.config import AnalyzerConfig
-from analyzer.datatypes import AnalyzerEvent, FaceCrop, FaceKey, Pixels, WindowUpdate
+from analyzer.datatypes import AnalyzerEvent, FaceCrop, FaceKey, Observation, Pixels, WindowUpdate
 from analyzer.engine_stats import EngineStats, LatencyHistogram, StreamStats, ThreadHealth
 from analyzer.errors import ConflictError, OverloadedError, ScorerError
 from analyzer.faces.detector import FaceDetector
 from analyzer.pace import LoadControl, interval_s
 from analyzer.scorer import ClipScore, Scorer, ScorerInfo
 from analyzer.scoring import ModelThread
-from analyzer.series import Observation, SeriesKeeper
+from analyzer.series import SeriesKeeper
 from analyzer.verdict import VerdictRules, usual_rules
 from analyzer.vision import FrameSlot, VisionPorts, VisionThread
 
@@ -65,6 +65,7 @@ class Engine:
                 config, self._load.share, suspicious=stream_id in self._model.concerned_streams
             ),
             face_interval_s=lambda key: interval_s(config, self._load.share, suspicious=key in self._model.concerned),
+            concerned=lambda: self._model.concerned,
         )
         self._lock = threading.Lock()  # guards all that follow
         self._streams: dict[str, VisionThread] = {}
@@ -155,6 +156,13 @@ class Engine:
             vision = self._streams.get(stream_id)
         if vision is not None:
             vision.watched = watched
+
+    def record(self, stream_id: str, recorded: bool) -> None:
+        """Whether pictures are kept for evidence: then some `FrameFaces` carry them. Unknown names are fine."""
+        with self._lock:
+            vision = self._streams.get(stream_id)
+        if vision is not None:
+            vision.recorded = recorded
 
     @property
     def info(self) -> ScorerInfo:

@@ -11,12 +11,15 @@
     |   +-- TooLargeError      more bytes, pixels or seconds than allowed
     |   +-- VideoStoppedError  the caller had the reading stopped before the end
     +-- SeriesError            a file is no series of scores, or a damaged one
+    +-- StoreError             the database cannot be used
+    +-- EvidenceError          a file is no evidence zip at all (one that was changed is a finding, not an error)
     +-- NotFoundError          no stream, peer or event of that name
     +-- ConflictError          the name is already taken
     +-- OverloadedError        no room for one more stream, peer or upload
     +-- SourceError            a live source failed; `.kind` says how (see `SourceErrorKind`)
 
-Those of one protocol alone (SDP, WHIP, a port in use) stand beside the code that raises them, under the same root.
+Those of one protocol alone (SDP, WHIP, a port in use, a notification not taken) stand beside the code that raises
+them, under the same root.
 Messages say what was expected, what came, and what to do; they never contain a password.
 """
 
@@ -89,6 +92,18 @@ class SeriesError(DeepfakeMonitorError):
     """A file is no series of scores (`analyzer.series`), or a damaged one; the message names the line."""
 
     code = "not_a_series"
+
+
+class StoreError(DeepfakeMonitorError):
+    """The database cannot be used, or not now; the message says which it is, and holds no password."""
+
+    code = "store_failed"
+
+
+class EvidenceError(DeepfakeMonitorError):
+    """A file is no evidence zip (`stream_server.evidence_zip`). One that was changed is told by findings instead."""
+
+    code = "not_evidence"
 
 
 class NotFoundError(DeepfakeMonitorError):

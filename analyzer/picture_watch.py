@@ -46,6 +46,8 @@ class PictureWatch:
         self.trouble: PictureTrouble | None = None
         self.since_s = 0.0
         """When the trouble began: the first of the pictures that showed it."""
+        self.thumbnail: Floats = np.zeros(THUMBNAIL[::-1], np.float32)
+        """Grey levels of the newest picture, (36, 64)."""
         self._last_s = float("-inf")
         self._still: Floats | None = None
         """The first of the pictures that have been the same since."""
@@ -62,7 +64,7 @@ class PictureWatch:
         another one.
         """
         coarse = thinned(rgb, THUMBNAIL)
-        small = _shrunk(coarse[:, :, 1])  # green carries most of the luma
+        small = self.thumbnail = _shrunk(coarse[:, :, 1])  # green carries most of the luma
         if at_s - self._last_s > MAX_GAP_S or at_s < self._last_s:
             self._still, self._black_since_s = None, None
         self._last_s = at_s

@@ -12,12 +12,13 @@ from av.video.reformatter import VideoReformatter
 
 from analyzer.config import AnalyzerConfig
 from analyzer.datatypes import FaceCrop, FaceEnded, FaceKey, Frame, FrameFaces, PictureState, Pixels, TrackedFace
+from analyzer.duplicate_watch import DuplicateWatch
 from analyzer.errors import MediaError, TooLargeError
 from analyzer.faces.crop import crop_face
 from analyzer.faces.detector import FaceDetector
 from analyzer.faces.quality import judge_quality
 from analyzer.faces.tracker import Tracker
-from analyzer.picture_watch import PictureWatch
+from analyzer.pictures import StreamPictures
 from analyzer.scene import SceneCut
 
 # 8K DCI. Its RGB picture takes 106 MB; anything larger is a mistake or an attack.
@@ -36,6 +37,16 @@ JPEG_QUALITY: Final = 80
 
 # Share of the picture's height; a face of it is three and more cells of `PictureWatch` wide.
 ALIVE_FACE: Final = 1 / 6
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Which pictures a frame is to come with; none by default."""
+
+    jpeg_width: int = 0
+    """Of the frame itself: at most so many pixels wide; 0 for none."""
+    face_ids: frozenset[int] = frozenset()
+    """Faces whose crops are wanted, where they are fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +70,15 @@ class FacePipeline:
     """
 
     def __init__(
-        self, stream_id: str, detector: FaceDetector, config: AnalyzerConfig, *, first_face_id: int = 1
+        self,
+        stream_id: str,
+        detector: FaceDetector,
+        config: AnalyzerConfig,
+        *,
+        first_face_id: int = 1,
+        duplicates: DuplicateWatch | None = None,
     ) -> None:
+        """`duplicates`: of all live streams; None for an upload, of which nobody asks whether it is a recording."""
         self._stream_id = stream_id
         self._detector = detector
         self._config = config
@@ -68,7 +86,8 @@ class FacePipeline:
         # One scaler for the stream: one per frame would cost as much again. One thread: the streams fill the cores.
         self._reformatter = VideoReformatter()
         self._scene = SceneCut()
-        self._picture = PictureWatch()
+        self._duplicates = duplicates
+        self._pictures = StreamPictures(stream_id, duplicates)
         self._shape: tuple[int, int, int] | None = None
         # Faces given up that nobody has heard of yet: a frame may fail after they were.
         self._gone: list[int] = []
@@ -78,8 +97,8 @@ class FacePipeline:
         """All ids given so far are lower."""
         return self._tracker.next_id
 
-    def process(self, frame: Frame, *, with_jpeg: bool = False) -> PipelineResult:
-        """Find, follow and cut out the faces of one frame. `with_jpeg`: somebody watches, add the picture itself.
+    def process(self, frame: Frame, wish: Wish = Wish()) -> PipelineResult:  # frozen
+        """Find, follow and cut out the faces of one frame.
 
         Raises `MediaError` for a frame that cannot be converted, `TooLargeError` (a `MediaError`) for one beyond 8K,
         `DetectorError` when OpenCV fails. The next frame may be processed after any of them, and then also names the
@@ -88,10 +107,11 @@ class FacePipeline:
         rgb = upright_rgb(frame.video_frame, self._reformatter)
         height, width = rgb.shape[:2]
         shape = (frame.generation, width, height)
-        if self._scene.update(rgb) or self._shape != shape:
+        cut = self._scene.update(rgb)
+        if cut or self._shape != shape:
             self._gone += self._tracker.reset()
         if self._shape != shape:
-            self._picture = PictureWatch()
+            self._pictures = StreamPictures(self._stream_id, self._duplicates)
             self._shape = shape
         tracked = self._tracker.update(self._detector.detect(rgb), frame.received_at_s, (width, height))
         self._gone += self._tracker.ended()
@@ -105,18 +125,17 @@ class FacePipeline:
             width=width,
             height=height,
             crops=tuple(replace(crop, pixels=None) for crop in crops),
-            jpeg=encode_jpeg(rgb) if with_jpeg else None,
+            jpeg=encode_jpeg(rgb, wish.jpeg_width) if wish.jpeg_width else None,
+            face_jpegs=tuple(
+                (crop.key.face_id, encode_jpeg(crop.pixels))
+                for crop in crops
+                if crop.pixels is not None and crop.key.face_id in wish.face_ids
+            ),
         )
         # a small one in a corner may blink without that being seen
         face = any(crop.quality.fit and crop.box.height >= height * ALIVE_FACE for crop in crops)
-        picture = self._watch(rgb, frame.received_at_s, face=face)
+        picture = self._pictures.update(rgb, frame.received_at_s, face=face, cut=cut, replayed=frame.replayed)
         return PipelineResult(faces, crops, self._take_gone(), picture)
-
-    def _watch(self, rgb: Pixels, at_s: float, *, face: bool) -> PictureState | None:
-        watch = self._picture
-        if not watch.update(rgb, at_s, face=face):
-            return None
-        return PictureState(self._stream_id, watch.trouble, watch.since_s)
 
     def finish(self) -> tuple[FaceEnded, ...]:
         """The stream is over: give up all faces."""
@@ -164,10 +183,10 @@ def upright_rgb(video_frame: av.VideoFrame, reformatter: VideoReformatter) -> Pi
     return np.asarray(rgb if quarters == 0 else np.ascontiguousarray(np.rot90(rgb, quarters)), np.uint8)
 
 
-def encode_jpeg(rgb: Pixels) -> bytes:
-    """Encode a picture for people, scaled down to at most 960 x 1920. Raises `MediaError` when OpenCV cannot."""
+def encode_jpeg(rgb: Pixels, most_wide: int = JPEG_WIDTH) -> bytes:
+    """Encode a picture for people, at most `most_wide` x 1920 pixels. Raises `MediaError` when OpenCV cannot."""
     height, width = rgb.shape[:2]
-    scale = min(1.0, JPEG_WIDTH / width, JPEG_HEIGHT / height)
+    scale = min(1.0, most_wide / width, JPEG_HEIGHT / height)
     try:
         if scale < 1:
             size = max(1, round(width * scale)), max(1, round(height * scale))

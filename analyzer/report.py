@@ -54,9 +54,9 @@ class TimelinePoint:
     logit: float
     """`fake_probability` is its sigmoid."""
     window_logit: float | None = None
-    """The raw opinion of the window path; None where the backend cannot tell."""
+    """The raw opinion of the window path; None where the backend cannot tell, or the path has no say."""
     frame_logit: float | None = None
-    """The mean of the raw opinions of the 16 faces, each alone; None likewise."""
+    """The mean of the raw opinions of the 16 faces, each alone; None where the backend cannot tell."""
 
 
 @dataclass(frozen=True, slots=True)

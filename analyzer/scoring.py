@@ -11,12 +11,12 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from analyzer.batcher import Batch, Batcher
-from analyzer.datatypes import AnalyzerEvent, FaceKey, Score
+from analyzer.datatypes import AnalyzerEvent, FaceKey, Observation, Observed, Score
 from analyzer.engine_stats import STAGE_BOUNDS_S, LatencyMeter, ThreadHealth
 from analyzer.errors import ScorerError
 from analyzer.pace import LoadControl
 from analyzer.scorer import Scorer, ScorerInfo
-from analyzer.series import Observation, SeriesKeeper
+from analyzer.series import SeriesKeeper
 from analyzer.verdict import VerdictPolicy, VerdictRules, usual_rules
 
 logger = logging.getLogger(__name__)
@@ -145,16 +145,15 @@ class ModelThread:
         try:
             for ended in batch.ended:
                 scorer.forget(ended.key)
-                self._series.add(ended.key.stream_id, Observation(now_s, ended.key.face_id, ended=True))
+                self._observe(ended.key.stream_id, Observation(now_s, ended.key.face_id, ended=True))
                 for event in policy.on_ended(ended.key, now_s):
                     self._emit(event)
                 self._emit(ended)
             for key in batch.torn:
                 scorer.forget(key)
             for crop in batch.unfit:
-                self._series.add(
-                    crop.key.stream_id, Observation(crop.received_at_s, crop.key.face_id, unfit=crop.quality.reason)
-                )
+                observation = Observation(crop.received_at_s, crop.key.face_id, unfit=crop.quality.reason)
+                self._observe(crop.key.stream_id, observation)
                 for event in policy.on_unfit(crop):
                     self._emit(event)
             if batch.crops:
@@ -175,17 +174,21 @@ class ModelThread:
             self.batches.add(took_s)
         self._failures = 0
         for crop, update in zip(batch.crops, updates, strict=True):
+            logit = None if update.score is None else update.score.logit
+            observation = Observation(crop.received_at_s, crop.key.face_id, update.filled, logit)
+            self._observe(crop.key.stream_id, observation)
             if update.score is not None and math.isfinite(update.score.logit):
                 self.latency.add(update.score.latency_s)
                 self.counts["scores"] += 1
                 self._emit(update.score)
             elif update.score is not None:
                 self._leave_out(update.score)
-            logit = None if update.score is None else update.score.logit
-            observation = Observation(crop.received_at_s, crop.key.face_id, update.filled, logit)
-            self._series.add(crop.key.stream_id, observation)
             for event in policy.on_update(update, crop.received_at_s):
                 self._emit(event)
+
+    def _observe(self, stream_id: str, observation: Observation) -> None:
+        self._series.add(stream_id, observation)
+        self._emit(Observed(stream_id, observation))
 
     def _leave_out(self, score: Score) -> None:
         """It is no opinion, and JSON has no word for it."""

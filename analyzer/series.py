@@ -8,6 +8,7 @@ finite number is one of the strings "nan", "inf" and "-inf". docs/alerts.md desc
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import threading
@@ -15,10 +16,21 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeGuard
+from typing import Any, BinaryIO, Final, TypeGuard
 
 from analyzer.config import NUM_FRAMES
-from analyzer.datatypes import Alert, Box, FaceCrop, FaceKey, NotScored, Quality, Score, Verdict, WindowUpdate
+from analyzer.datatypes import (
+    Alert,
+    Box,
+    FaceCrop,
+    FaceKey,
+    NotScored,
+    Observation,
+    Quality,
+    Score,
+    Verdict,
+    WindowUpdate,
+)
 from analyzer.errors import SeriesError
 from analyzer.scorer import sigmoid
 from analyzer.verdict import Sensitivity, VerdictPolicy, VerdictRules
@@ -35,20 +47,6 @@ KEPT_S: Final = 900.0
 MAX_KEPT: Final = 20_000
 """Of one stream, some 3 MB: 15 minutes of 3 faces at 6 a second, or 5 minutes of 11."""
 _BOX: Final = Box(0.0, 0.0, 0.0, 0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """One thing that was learnt of one face."""
-
-    at_s: float
-    face_id: int
-    filled: int = 0
-    """Faces in the window, 1 to 16; 0 with `unfit` and `ended`."""
-    logit: float | None = None
-    """Calibrated, where the window was scored; need not be finite."""
-    unfit: NotScored | None = None
-    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,15 +149,21 @@ def _entry(one: Observation) -> dict[str, Any]:
 
 def read_series(path: Path) -> Series:
     """Read what `Series.lines` wrote. Raises `SeriesError` for what is none, `OSError` for what cannot be read."""
+    with path.open("rb") as file:
+        return parse_series(file, path.name)
+
+
+def parse_series(file: BinaryIO, name: str) -> Series:
+    """As `read_series`, of what is open already; `name` is what errors call it. Closes the file."""
     try:
-        with path.open(encoding="utf-8") as file:
-            lines = iter(lambda: file.readline(MAX_LINE), "")  # a line of gigabytes must not be read whole
+        with io.TextIOWrapper(file, encoding="utf-8") as text:
+            lines = iter(lambda: text.readline(MAX_LINE), "")  # a line of gigabytes must not be read whole
             stream_id, sensitivity, until_s = _head(_parsed(next(lines, ""), 1))
             return Series(stream_id, sensitivity, tuple(_observations(lines)), until_s)
     except UnicodeDecodeError as error:
-        raise SeriesError(f"{path.name} is no series of scores: it is not text") from error
+        raise SeriesError(f"{name} is no series of scores: it is not text") from error
     except SeriesError as error:
-        raise SeriesError(f"{path.name} is no series of scores, or a damaged one: {error}") from error
+        raise SeriesError(f"{name} is no series of scores, or a damaged one: {error}") from error
 
 
 def _head(head: dict[str, Any]) -> tuple[str, Sensitivity, float]:

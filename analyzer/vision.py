@@ -12,16 +12,23 @@ from dataclasses import dataclass, field
 from analyzer.batcher import Batcher
 from analyzer.config import AnalyzerConfig
 from analyzer.datatypes import AnalyzerEvent, FaceKey, Frame
+from analyzer.duplicate_watch import DuplicateWatch
 from analyzer.engine_stats import STAGE_BOUNDS_S, LatencyMeter, StreamStats, ThreadHealth
 from analyzer.errors import DetectorError, MediaError
 from analyzer.faces.detector import FaceDetector
 from analyzer.pace import FacePace, next_due_s
-from analyzer.pipeline import FacePipeline
+from analyzer.pipeline import JPEG_WIDTH, FacePipeline, Wish
 
 logger = logging.getLogger(__name__)
 
 TAKE_TIMEOUT_S = 1.0
 """How long a thread waits for a frame before it looks up; closing the slot wakes it at once."""
+CALM_WIDTH = 480
+"""Of the pictures that evidence keeps of a stream that nothing is the matter with: 1 ms and 20 kB each, ..."""
+CALM_S = 0.5
+"""... so far apart."""
+CONCERNED_S = 0.16
+"""Those of a stream with a face of concern are as large as what people watch, and at least so far apart."""
 
 
 class FrameSlot:
@@ -104,7 +111,10 @@ class VisionPorts:
     """Of a stream, now: seconds between two frames that are looked at."""
     face_interval_s: Callable[[FaceKey], float]
     """Of a face, now: seconds between two of its crops that are scored."""
+    concerned: Callable[[], frozenset[FaceKey]] = frozenset
+    """Faces that are uncertain or worse, now."""
     face_ids: FaceIds = field(default_factory=FaceIds)
+    duplicates: DuplicateWatch = field(default_factory=DuplicateWatch)
     frame_waits: LatencyMeter = field(default_factory=lambda: LatencyMeter(STAGE_BOUNDS_S))
     """From a frame's arrival until it is taken."""
     looks: LatencyMeter = field(default_factory=lambda: LatencyMeter(STAGE_BOUNDS_S))
@@ -124,6 +134,9 @@ class VisionThread:
         self.slot = FrameSlot()
         self.watched = False
         """Set from any thread: add a JPEG to the faces."""
+        self.recorded = False
+        """Set from any thread: add pictures for evidence now and then."""
+        self._kept_at_s = float("-inf")
         self._ports = ports
         self._before = before
         self._pace = FacePace()
@@ -177,6 +190,7 @@ class VisionThread:
             self._ports.make_detector(),
             self._ports.config,
             first_face_id=self._ports.face_ids.begin(),
+            duplicates=self._ports.duplicates,
         )
         try:
             due_s = time.monotonic()
@@ -192,12 +206,13 @@ class VisionThread:
                 self._ports.looks.add(time.monotonic() - taken_s)
         finally:
             self._ports.face_ids.end(pipeline.next_face_id)
+            self._ports.duplicates.forget(self.stream_id)
             for ended in pipeline.finish():
                 self._ports.batcher.end(ended)
 
     def _look(self, pipeline: FacePipeline, frame: Frame, taken_s: float, interval: float) -> None:
         try:
-            result = pipeline.process(frame, with_jpeg=self.watched)
+            result = pipeline.process(frame, self._wish(taken_s))
         except (MediaError, DetectorError) as error:
             self._bad_frames += 1
             # a broken camera sends 25 of them a second
@@ -205,6 +220,8 @@ class VisionThread:
             logger.log(level, "a frame of %s was skipped: %s", self.stream_id, error)
             return
         self._faces += len(result.crops)
+        # before its crops are scored: whoever hears of a score has the picture
+        self._ports.emit(result.faces)
         for crop in result.crops:
             own = self._ports.face_interval_s(crop.key)
             # one that is not scored is always told of: it costs nothing
@@ -213,6 +230,16 @@ class VisionThread:
         for ended in result.ended:
             self._pace.forget(ended.key.face_id)
             self._ports.batcher.end(ended)
-        self._ports.emit(result.faces)
         if result.picture is not None:
             self._ports.emit(result.picture)
+
+    def _wish(self, taken_s: float) -> Wish:
+        """The pictures that somebody watches, or that evidence needs."""
+        width = JPEG_WIDTH if self.watched else 0
+        if not self.recorded:
+            return Wish(width)
+        faces = frozenset(key.face_id for key in self._ports.concerned() if key.stream_id == self.stream_id)
+        if taken_s - self._kept_at_s >= (CONCERNED_S if faces else CALM_S):
+            self._kept_at_s = taken_s
+            width = max(width, JPEG_WIDTH if faces else CALM_WIDTH)
+        return Wish(width, faces)

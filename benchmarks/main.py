@@ -58,6 +58,9 @@ def _score_cost(results: dict[str, Any], options: argparse.Namespace) -> None:
     for backend in ("torch", "auto"):
         cost = score_cost.measure(quick=options.quick, backend=backend)
         measured[cost.backend] = asdict(cost)
+        if not cost.window_path:  # what weights that listen to it would cost
+            both = score_cost.measure(quick=options.quick, backend=backend, both_paths=True)
+            measured[f"{both.backend}, window path too"] = asdict(both)
     results["score_cost"] = {**measured[cost.backend], "backends": measured}
     _table("one thread", {name: {k: v for k, v in one.items() if k != "backend"} for name, one in measured.items()})
 

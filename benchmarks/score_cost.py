@@ -37,6 +37,8 @@ class ScoreCost:
     backend: str
     model: str
     threads: int
+    window_path: bool
+    """Whether it was computed: shipped weights whose calibration gives it no say leave it out, unless asked for."""
     rounds: int
     cached_ms: float
     """One new face in, one score out."""
@@ -56,7 +58,9 @@ class ScoreCost:
     """What counting multiplications promises."""
 
 
-def measure(*, quick: bool = False, device: str = "auto", threads: int = 1, backend: str = "auto") -> ScoreCost:
+def measure(
+    *, quick: bool = False, device: str = "auto", threads: int = 1, backend: str = "auto", both_paths: bool = False
+) -> ScoreCost:
     """Time both ways on the shipped weights; where there are none on a random network, which takes the same time.
 
     One thread by default: naive recompute fills any number of cores, one new face does not, and what counts for a busy
@@ -64,7 +68,7 @@ def measure(*, quick: bool = False, device: str = "auto", threads: int = 1, back
     """
     rounds = 10 if quick else 40
     config = AnalyzerConfig(torch_threads=threads, max_windows=BATCH + 1)
-    scorer = make(device, config, backend)
+    scorer = make(device, config, backend, both_paths=both_paths)
     faces = face_crops()[0][:NUM_FRAMES]
     alone, together = _Feed(scorer, faces, [0]), _Feed(scorer, faces, range(1, BATCH + 1))
     for feed in (alone, together):
@@ -76,15 +80,17 @@ def measure(*, quick: bool = False, device: str = "auto", threads: int = 1, back
         lone_s += [alone.push() for _ in range(BLOCK)]
         together_s += [together.push() / BATCH for _ in range(BLOCK)]
         naive_s += [_recompute_s(scorer, faces) for _ in range(BLOCK)]
-    info = scorer.info
+    info, window_path = scorer.info, _says_when(scorer, faces)
     scorer.close()
     frame, window = cost(DeepfakeNet())
+    window_macs = window.macs if window_path else 0
     lone_ms, together_ms, naive_ms = (statistics.median(times) * 1e3 for times in (lone_s, together_s, naive_s))
     return ScoreCost(
         device=info.device,
         backend=info.backend,
         model=info.model,
         threads=threads,
+        window_path=window_path,
         rounds=rounds,
         cached_ms=lone_ms,
         cached_batch_ms=together_ms,
@@ -94,14 +100,14 @@ def measure(*, quick: bool = False, device: str = "auto", threads: int = 1, back
         faces_per_s=1e3 / together_ms,
         frame_path_mmacs=frame.macs / 1e6,
         window_path_mmacs=window.macs / 1e6,
-        naive_over_cached_macs=(NUM_FRAMES * frame.macs + window.macs) / (frame.macs + window.macs),
+        naive_over_cached_macs=(NUM_FRAMES * frame.macs + window_macs) / (frame.macs + window_macs),
     )
 
 
-def make(device: str, config: AnalyzerConfig, backend: str = "auto") -> Scorer:
+def make(device: str, config: AnalyzerConfig, backend: str = "auto", *, both_paths: bool = False) -> Scorer:
     """The shipped scorer, or one of a random network."""
     if find_weights(default_weights_dir()) is not None:
-        return make_scorer(None, device, config, backend=backend)
+        return make_scorer(None, device, config, backend=backend, both_paths=both_paths)
     target = torch.device("cuda" if device == "cuda" else "cpu")
     info = ScorerInfo(device=str(target), backend="torch", model="random", weights_sha256=None)
     return NetScorer(TorchBackend(DeepfakeNet(), target, config.torch_threads), info, config)
@@ -130,6 +136,11 @@ class _Feed:
         self._step += 1
         assert all((update.score is not None) == (self._step >= NUM_FRAMES) for update in updates)
         return seconds
+
+
+def _says_when(scorer: Scorer, faces: Sequence[Pixels]) -> bool:
+    clip = scorer.score_clip(faces, [i * FACE_STEP_S for i in range(NUM_FRAMES)])
+    return clip is not None and clip.evidence is not None and clip.evidence.when is not None
 
 
 def _recompute_s(scorer: Scorer, faces: Sequence[Pixels]) -> float:

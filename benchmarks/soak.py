@@ -34,6 +34,12 @@ class Soak:
     threads: tuple[int, int]
     """After the warm-up and at the end, as are `descriptors`."""
     descriptors: tuple[int, int]
+    stored: int
+    """Observations and events that were written to the database."""
+    lost: int
+    """Those that never will be."""
+    events: int
+    database_mb: float
 
 
 def measure(streams: int, minutes: float, said: Callable[[str], None], read_every_s: float = READ_EVERY_S) -> Soak:
@@ -59,6 +65,9 @@ def measure(streams: int, minutes: float, said: Callable[[str], None], read_ever
             said(
                 f"{len(readings) * read_every_s / 60:5.1f} min: {seen.rss_mb:.0f} MB, slowest {rates[-1]:.1f} scores/s"
             )
+        storage = monitor.call("GET", "/health")["storage"]
+        events = len(monitor.call("GET", "/api/events?limit=500")["items"])
+        database_mb = sum(file.stat().st_size for file in monitor.data.glob("monitor.db*")) / 1e6
     warm = min(round(len(readings) * WARM_SHARE), len(readings) - 2)
     return Soak(
         streams=streams,
@@ -71,6 +80,10 @@ def measure(streams: int, minutes: float, said: Callable[[str], None], read_ever
         slowest_scores_per_s=min(rates),
         threads=(counts[warm][0], counts[-1][0]),
         descriptors=(counts[warm][1], counts[-1][1]),
+        stored=storage["written"],
+        lost=storage["lost"],
+        events=events,
+        database_mb=database_mb,
     )
 
 

@@ -119,7 +119,6 @@ def an_evidence(logit: float = 0.4, frame_logits: Sequence[float] = (*range(-8, 
         when=(1 / NUM_FRAMES,) * NUM_FRAMES,
         frame_logits=tuple(frame_logits),
         window_logit=0.0,
-        when_counts=False,
         counted=tuple(logit + frame for frame in frame_logits),
     )
 

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from scipy.stats import chi2
 
 from analyzer.config import NUM_FRAMES
-from analyzer.datatypes import Alert, FaceKey
+from analyzer.datatypes import Alert, FaceKey, Observation
 from analyzer.errors import ConfigError, WeightsError
 from analyzer.evaluation.kept import Kept, key_of, state_of
 from analyzer.evaluation.outcomes import settings_key
@@ -24,7 +24,7 @@ from analyzer.evaluation.watched import WHOLE, Entered, Watch, Watched, entry_of
 from analyzer.evaluation.workers import MakeTools, work_through
 from analyzer.report import DEFAULT_AGGREGATE
 from analyzer.scorer import ScorerInfo
-from analyzer.series import Observation, Series, play
+from analyzer.series import Series, play
 from analyzer.training.manifest import Row
 from analyzer.verdict import Sensitivity, VerdictRules
 

@@ -29,13 +29,13 @@ from analyzer.evaluation.quality import against_reals, baselines, quality, real_
 from analyzer.evaluation.real_faces import faces_key
 from analyzer.evaluation.report import EvaluationReport
 from analyzer.evaluation.robustness import Grid, Rule, run_robustness
-from analyzer.evaluation.strips import strips_of
 from analyzer.evaluation.table import make_console, print_report
 from analyzer.evaluation.workers import MakeTools, Tools, tools_for
 from analyzer.faces.detector import FaceDetector
 from analyzer.model.card import WeightsCard
 from analyzer.report import DEFAULT_AGGREGATE
 from analyzer.scorer import Scorer, ScorerInfo
+from analyzer.strips import strips_of
 from analyzer.training.manifest import Row, read_manifest
 from analyzer.video import analyze_video
 

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Final
 
 from analyzer.evaluation.sections import Interval
 from analyzer.training.metrics import Estimate
 
 NOT_MEASURED: Final = "-"
-
-
-def printable(text: str) -> str:
-    """A name from outside as it may be shown: what steers terminals or turns the reading direction is spelled out."""
-    return "".join(
-        char if char == " " or unicodedata.category(char)[0] in "LMNPS" else char.encode("unicode_escape").decode()
-        for char in text
-    )
 
 
 def short(value: float | None, digits: int = 2) -> str:

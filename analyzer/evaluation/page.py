@@ -12,8 +12,9 @@ from analyzer.evaluation.outcomes import Scored
 from analyzer.evaluation.page_style import STYLE
 from analyzer.evaluation.quality import Quality
 from analyzer.evaluation.report import WORST, EvaluationReport
-from analyzer.evaluation.strips import GRID, WHERE
 from analyzer.evaluation.table import quality_sections
+from analyzer.printable import printable
+from analyzer.strips import GRID, WHERE
 
 Picture = Callable[[str | None, str], bytes | None]
 """`WorkFolder.picture`: the JPEG of a file's strip, by key and kind."""
@@ -30,7 +31,7 @@ _HEAD: Final = (
 
 def text(value: object) -> str:
     """Anything as HTML text, also inside a quoted attribute."""
-    return html.escape(numerals.printable(str(value)), quote=True)
+    return html.escape(printable(str(value)), quote=True)
 
 
 def make_page(report: EvaluationReport, picture: Picture) -> str:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from analyzer.errors import ConfigError
-from analyzer.evaluation.numerals import interval, printable, short
+from analyzer.evaluation.numerals import interval, short
 from analyzer.evaluation.outcomes import Scored
 from analyzer.evaluation.quality import Quality
 from analyzer.evaluation.report import EvaluationReport
 from analyzer.evaluation.rows import FIXED, rows_of
 from analyzer.evaluation.sections import RobustnessCell
+from analyzer.printable import printable
 from analyzer.training.metrics import ECE_BINS, binomial_interval
 
 if TYPE_CHECKING:

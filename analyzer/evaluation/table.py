@@ -14,6 +14,7 @@ from analyzer.evaluation import numerals, wording
 from analyzer.evaluation.pseudo_rows import PSEUDO_ROWS, row_name
 from analyzer.evaluation.report import EvaluationReport
 from analyzer.evaluation.sections import PseudoRow
+from analyzer.printable import printable
 
 SHOWN: Final = 20
 """Files without a score that are named on the screen; JSON and HTML name all."""
@@ -29,8 +30,8 @@ def make_console() -> Console:
 
 def print_report(report: EvaluationReport, console: Console) -> None:
     """The table that people read."""
-    console.print(numerals.printable(wording.run_line(report)), style="bold", markup=False)
-    console.print(numerals.printable(wording.set_line(report)), markup=False)
+    console.print(printable(wording.run_line(report)), style="bold", markup=False)
+    console.print(printable(wording.set_line(report)), markup=False)
     _quality(report, console)
     for note in wording.reading_notes(report):
         console.print(note, style="dim", markup=False)
@@ -77,20 +78,20 @@ def _quality(report: EvaluationReport, console: Console) -> None:
         table.add_section()
         table.add_row(f"[dim]{escape(title)}[/dim]")
         for cells in rows:
-            table.add_row(*(escape(numerals.printable(cell)) for cell in cells))
+            table.add_row(*(escape(printable(cell)) for cell in cells))
     console.print(table)
 
 
 def _robustness(report: EvaluationReport, console: Console) -> None:
     table = Table(*wording.ROBUSTNESS_HEAD, title="B ROBUSTNESS", title_justify="left", box=box.SIMPLE, pad_edge=False)
     for cell in report.robustness:
-        table.add_row(*(escape(numerals.printable(text)) for text in wording.robustness_cells(cell)))
+        table.add_row(*(escape(printable(text)) for text in wording.robustness_cells(cell)))
     if not report.robustness:
         table.add_row("every delivery", *[numerals.NOT_MEASURED] * (len(wording.ROBUSTNESS_HEAD) - 1))
     console.print(table)
     console.print(wording.steadiness_line(report), markup=False)
     for name, note in wording.robustness_notes(report.robustness):
-        console.print(f"  {numerals.printable(name)}: {note}", markup=False, style="dim")
+        console.print(f"  {printable(name)}: {note}", markup=False, style="dim")
 
 
 def _pairs(title: str, pairs: Sequence[tuple[str, str]], console: Console) -> None:
@@ -102,14 +103,14 @@ def _failures(report: EvaluationReport, console: Console) -> None:
     console.print("E FAILURES", style="italic")
     console.print(f"not scored: {len(report.failures)}")
     for failure in report.failures[:SHOWN]:
-        console.print(f"  {numerals.printable(failure.file)}: {numerals.printable(failure.reason)}", markup=False)
+        console.print(f"  {printable(failure.file)}: {printable(failure.reason)}", markup=False)
     if len(report.failures) > SHOWN:
         console.print(f"  ... and {len(report.failures) - SHOWN} more (all of them with --json)")
     for title, fake in (("real files with the highest score", False), ("fakes with the lowest score", True)):
         worst = report.worst(fake=fake)
         console.print(f"{title}:" if worst else f"{title}: {numerals.NOT_MEASURED}")
         for one in worst:
-            name = numerals.printable(f"{one.row.file}  ({one.row.method})")
+            name = printable(f"{one.row.file}  ({one.row.method})")
             console.print(f"  {one.fake_probability:.3f}  {name}", markup=False)
 
 

@@ -265,7 +265,11 @@ def cost_pairs(report: EvaluationReport) -> list[tuple[str, str]]:
     if one is None:
         names = ("params", "MMACs frame + window", "ms", "faces/s", "KiB per face", "streaming-vs-batch")
         return [(name, NOT_MEASURED) for name in names]
-    speed = NOT_MEASURED if one.ms_per_score is None else f"{one.ms_per_score:.1f} per new score on {one.device}"
+    speed = (
+        NOT_MEASURED
+        if one.ms_per_score is None
+        else f"{one.ms_per_score:.1f} per new score, both paths, on {one.device}"
+    )
     differs = one.streaming_difference
     return [
         ("params", f"{one.parameters / 1e6:.2f} M"),

@@ -50,7 +50,7 @@ def make_tools(weights: Path | None, device: str, torch_threads: int = 0, expect
 
     # one video at a time needs far fewer windows than a monitor, and there may be many processes
     config = AnalyzerConfig(torch_threads=torch_threads, max_windows=64)
-    scorer = make_scorer(weights, device, config)
+    scorer = make_scorer(weights, device, config, both_paths=True)
     if expected is not None and scorer_key(scorer.info) != scorer_key(expected):
         raise WeightsError(
             f"a worker got {_named(scorer.info)}, expected {_named(expected)}: figures must not be mixed"

@@ -47,16 +47,19 @@ class NetScorer:
         calibration: Calibration | None = None,
         card: WeightsCard | None = None,
         clock: Callable[[], float] = time.monotonic,
+        both_paths: bool = False,
     ) -> None:
-        """`calibration` of the weights; `clock` is that of `received_at_s`."""
+        """`calibration` of the weights; `clock` is that of `received_at_s`; `both_paths`: see `make_scorer`."""
         self.card = card
         self._info = info
         self._clock = clock
         self._backend = backend
         # without a network nothing is ever stored: the meta device takes no memory
         storage = torch.device("meta") if backend is None else backend.device
-        self._calibration = (calibration or Calibration()).to(storage)
-        self._bank = WindowBank(config.max_windows, config.max_gap_s, config.stride, storage)
+        calibration = calibration or Calibration()
+        self._windowed = both_paths or calibration.hears_windows
+        self._calibration = calibration.to(storage)
+        self._bank = WindowBank(config.max_windows, config.max_gap_s, config.stride, storage, features=self._windowed)
 
     @property
     def info(self) -> ScorerInfo:
@@ -106,7 +109,7 @@ class NetScorer:
         try:
             with torch.inference_mode():
                 frames = self._backend.encode(pixels)  # 16 faces
-                kept = frames.features.to(torch.float16).unsqueeze(0)  # (1, 16, 128, 7, 7)
+                kept = frames.features.to(torch.float16).unsqueeze(0) if self._windowed else None  # (1, 16, 128, 7, 7)
                 batch = WindowBatch(kept, elapsed([at_s]), frames.logit.float().unsqueeze(0))
                 return self._judge(self._backend, batch, frames.attention[-1:])[0]
         except RuntimeError as error:
@@ -120,6 +123,9 @@ class NetScorer:
 
     def _judge(self, backend: Backend, batch: WindowBatch, maps: Tensor) -> list[ClipScore]:
         """B full windows, `maps` (B, 1, 7, 7): of the newest face of each."""
+        if batch.features is None:
+            logits = self._calibration.without_windows(batch.frame_logits)  # (B,)
+            return opinions(logits, None, batch.frame_logits, maps, self._calibration)
         window = backend.window(batch.features, batch.elapsed_s.to(backend.device))
         logits = self._calibration(window.logit, batch.frame_logits)  # (B,)
         return opinions(logits, window, batch.frame_logits, maps, self._calibration)
@@ -131,6 +137,7 @@ def make_scorer(
     config: AnalyzerConfig = AnalyzerConfig(),  # noqa: B008  # frozen
     *,
     backend: str = "auto",
+    both_paths: bool = False,
     probe: Callable[[NetScorer], None] | None = None,
 ) -> NetScorer:
     """Load the network and put it on a device that was seen to work, with the fastest backend that works there.
@@ -138,9 +145,10 @@ def make_scorer(
     `weights`: a file, or None for the shipped one; without any, the scorer is untrained and scores nothing. `device`:
     `auto`, `cpu`, `cuda` or `cuda:N`; where CUDA is asked for, or there, but broken or out of memory, the CPU is used.
     `backend`: `auto`, `torch` or `openvino` (CPU only); where OpenVINO is missing or fails, torch computes. Either
-    time `info.note` says why. `probe` runs a scorer once before it is trusted (`RuntimeError` or `ScorerError` if it
-    fails). Raises `WeightsError` for a weights file that cannot be used, `ConfigError` for an unknown device or
-    backend, or an impossible pair of them.
+    time `info.note` says why. `both_paths`: compute the window path also where the weights' calibration gives it no
+    say, for whoever measures it; the scores are the same. `probe` runs a scorer once before it is trusted
+    (`RuntimeError` or `ScorerError` if it fails). Raises `WeightsError` for a weights file that cannot be used,
+    `ConfigError` for an unknown device or backend, or an impossible pair of them.
     """
     wanted = _wanted_device(device, backend)
     path = weights or find_weights(default_weights_dir())
@@ -149,13 +157,13 @@ def make_scorer(
     if card is not None and not math.isclose(card.input.scale, config.crop_scale):
         notes.append(f"trained on crops of scale {card.input.scale}, given {config.crop_scale}")
 
-    def make(name: str, compute: Callable[[DeepfakeNet], Backend]) -> NetScorer:
+    def make(name: str, compute: Callable[[DeepfakeNet, bool], Backend]) -> NetScorer:
         made, calibration = None, None
         if state is not None:
             net = DeepfakeNet()
             net.load_state_dict(state)
             calibration = net.calibration
-            made = compute(net.eval())
+            made = compute(net.eval(), both_paths or calibration.hears_windows)
         info = ScorerInfo(
             device=name,
             backend="none" if made is None else made.name,
@@ -163,7 +171,7 @@ def make_scorer(
             weights_sha256=None if card is None else card.sha256,
             note="; ".join(notes) or None,
         )
-        scorer = NetScorer(made, info, config, calibration=calibration, card=card)
+        scorer = NetScorer(made, info, config, calibration=calibration, card=card, both_paths=both_paths)
         try:
             (probe or _probe)(scorer)
         except BaseException:
@@ -176,7 +184,7 @@ def make_scorer(
             if not torch.cuda.is_available():
                 raise ScorerError("no usable CUDA device was found")  # noqa: TRY301  # same way out as a broken one
             name = f"cuda:{wanted.index or 0} ({torch.cuda.get_device_name(wanted)})"
-            return make(name, lambda net: TorchBackend(net, wanted))
+            return make(name, lambda net, _: TorchBackend(net, wanted))
         except (RuntimeError, AssertionError, ScorerError) as error:
             reason = str(error).partition("\n")[0]
             notes.append(f"{device} was not used, the CPU is: {reason}")
@@ -184,12 +192,12 @@ def make_scorer(
     if backend != "torch" and card is not None:
         try:
             key, threads = card.sha256[:16], config.torch_threads
-            return make("cpu", lambda net: OpenVinoBackend(net, key=key, threads=threads))
+            return make("cpu", lambda net, windows: OpenVinoBackend(net, key=key, threads=threads, windows=windows))
         except (ImportError, RuntimeError, ScorerError) as error:
             reason = str(error).partition("\n")[0]
             notes.append(f"OpenVINO was not used, torch is, which is slower: {reason}")
             logger.warning("cannot use OpenVINO, falling back to torch: %s", reason)
-    return make("cpu", lambda net: TorchBackend(net, torch.device("cpu"), config.torch_threads))
+    return make("cpu", lambda net, _: TorchBackend(net, torch.device("cpu"), config.torch_threads))
 
 
 def _wanted_device(device: str, backend: str) -> torch.device:

@@ -125,6 +125,15 @@ class Calibration(nn.Module):
         mean = frame_logits.float().mean(dim=1)  # (B,)
         return self.a.float() * window_logit.float() + self.b.float() * mean + self.c.float()  # (B,)
 
+    @property
+    def hears_windows(self) -> bool:
+        """Whether the window path has a say: a is not 0."""
+        return bool(self.a != 0)
+
+    def without_windows(self, frame_logits: Tensor) -> Tensor:
+        """What `forward` gives where the window path has no say: (B, 16) -> (B,) float32, to the last digit."""
+        return self.b.float() * frame_logits.float().mean(dim=1) + self.c.float()  # (B,)
+
 
 class DeepfakeNet(nn.Module):
     """Both paths and the calibration."""

@@ -46,12 +46,20 @@ class OpenVinoBackend:
     """A `Backend` on the CPU. Each core works on faces of its own."""
 
     def __init__(
-        self, net: DeepfakeNet, *, key: str, threads: int = 0, precision: str = "auto", cache: Path | None = None
+        self,
+        net: DeepfakeNet,
+        *,
+        key: str,
+        threads: int = 0,
+        precision: str = "auto",
+        cache: Path | None = None,
+        windows: bool = True,
     ) -> None:
         """Convert `net`, or read what was kept of it under `key` (what tells its weights from others) in `cache`.
 
-        `threads`: cores, 0 for all. `precision`: float32, bfloat16, or auto: what the processor is made for. Raises
-        `ImportError` without OpenVINO, `RuntimeError` where it fails.
+        `threads`: cores, 0 for all. `precision`: float32, bfloat16, or auto: what the processor is made for. Without
+        `windows` the window path is left out, and `window` fails. Raises `ImportError` without OpenVINO,
+        `RuntimeError` where it fails.
         """
         openvino = load_openvino()
         torch.set_num_threads(1)  # of what torch still does here, nothing is worth waking a second thread
@@ -63,10 +71,12 @@ class OpenVinoBackend:
         stem = f"{key}-{ARCHITECTURE}-{openvino.__version__.partition('-')[0]}-{_code()}"
         for renew in (False, True):
             frame = store.get(f"{stem}-frame", lambda: _convert_frame(openvino, net), renew=renew)
-            window = store.get(f"{stem}-window", lambda: _convert_window(openvino, net), renew=renew)
             self._single = self._requests(_sized(frame, 1), self._precision)
             self._several = self._requests(_sized(frame, FACES), self._precision)
-            self._windows = self._requests(_sized(window, 1), "float32")
+            self._windows: list[Any] = []
+            if windows:
+                window = store.get(f"{stem}-window", lambda: _convert_window(openvino, net), renew=renew)
+                self._windows = self._requests(_sized(window, 1), "float32")
             if (off := self._probe(net)) <= TOLERANCE:
                 return
             logger.warning("OpenVINO and torch differ by %.3g in a logit of the probe face", off)
@@ -96,6 +106,8 @@ class OpenVinoBackend:
 
     def window(self, features: Tensor, elapsed_s: Tensor) -> WindowOutput:
         """See `Backend.window`. In float32: in bfloat16 it is a quarter faster, and a logit is off by up to 0.04."""
+        if not self._windows:
+            raise RuntimeError("made without the window path, or closed")
         features = features.float()
         logits, attention = torch.empty(len(features)), torch.empty(len(features), NUM_FRAMES)
 
@@ -111,7 +123,7 @@ class OpenVinoBackend:
         self._single, self._several, self._windows = [], [], []
 
     def _probe(self, net: DeepfakeNet) -> float:
-        """The larger difference from torch of the two logits of a probe, infinite if it is no number.
+        """The largest difference from torch of the logits of a probe, infinite if it is no number.
 
         Relative to logits beyond 1. Faces are from now on computed together where one then gets the same logit as
         alone, which `Backend` promises: kernels may differ.
@@ -123,13 +135,12 @@ class OpenVinoBackend:
             self._together = 1
         with torch.inference_mode():
             frame = net.frame_path(preprocess(torch.from_numpy(face[None])))  # features (1, 128, 7, 7), logit (1,)
-            moving = [frame.features.roll(i, dims=-1) for i in range(NUM_FRAMES)]
-            features = torch.stack(moving, dim=1)  # (1, 16, 128, 7, 7)
-            elapsed_s = torch.linspace(0, 0.3, NUM_FRAMES).unsqueeze(0)  # (1, 16)
-            pairs = (
-                (alone, frame.logit),
-                (self.window(features, elapsed_s).logit, net.window_path(features, elapsed_s).logit),
-            )
+            pairs = [(alone, frame.logit)]
+            if self._windows:
+                moving = [frame.features.roll(i, dims=-1) for i in range(NUM_FRAMES)]
+                features = torch.stack(moving, dim=1)  # (1, 16, 128, 7, 7)
+                elapsed_s = torch.linspace(0, 0.3, NUM_FRAMES).unsqueeze(0)  # (1, 16)
+                pairs.append((self.window(features, elapsed_s).logit, net.window_path(features, elapsed_s).logit))
         off = [float((ours - theirs).abs() / theirs.abs().clamp(min=1)) for ours, theirs in pairs]
         return max(off) if all(map(math.isfinite, off)) else math.inf
 

@@ -19,8 +19,8 @@ from analyzer.model.network import CHANNELS
 class WindowBatch(NamedTuple):
     """B full windows, oldest face first."""
 
-    features: Tensor
-    """(B, 16, 128, 7, 7) float16."""
+    features: Tensor | None
+    """(B, 16, 128, 7, 7) float16; None where none are kept."""
     elapsed_s: Tensor
     """(B, 16) float32: seconds since the face before, 0 for the first."""
     frame_logits: Tensor
@@ -60,7 +60,10 @@ class WindowBank:
     on the CPU the system hands out pages only when they are first written.
     """
 
-    def __init__(self, max_windows: int, max_gap_s: float, stride: int, device: torch.device) -> None:
+    def __init__(
+        self, max_windows: int, max_gap_s: float, stride: int, device: torch.device, *, features: bool = True
+    ) -> None:
+        """Without `features` only the frame logits are kept: for a network whose window path has no say."""
         self.evicted = 0
         self._max_gap_s = max_gap_s
         self._stride = stride
@@ -68,7 +71,7 @@ class WindowBank:
         self._windows: OrderedDict[FaceKey, _Window] = OrderedDict()  # least recently used first
         self._free = list(range(max_windows))
         shape = (max_windows, NUM_FRAMES, CHANNELS, MAP_SIZE, MAP_SIZE)
-        self._features = torch.empty(shape, dtype=torch.float16, device=device)
+        self._features = torch.empty(shape, dtype=torch.float16, device=device) if features else None
         self._logits = torch.empty(shape[:2], dtype=torch.float32, device=device)
 
     def __len__(self) -> int:
@@ -121,7 +124,8 @@ class WindowBank:
         """Keep `features` (N, 128, 7, 7) and frame `logits` (N,) of the faces just admitted."""
         slots = torch.tensor([place.slot for place in places], device=self._device)
         rows = torch.tensor([place.row for place in places], device=self._device)
-        self._features[slots, rows] = features.to(torch.float16)
+        if self._features is not None:
+            self._features[slots, rows] = features.to(torch.float16)
         self._logits[slots, rows] = logits.float()
 
     def gather(self, keys: Sequence[FaceKey]) -> WindowBatch:
@@ -133,7 +137,8 @@ class WindowBank:
         rows = (oldest + torch.arange(NUM_FRAMES, device=self._device)) % NUM_FRAMES  # (B, 16)
         # differences in float64: a monotonic clock of weeks has no milliseconds left in float32
         elapsed_s = elapsed([window.times_s for window in windows])
-        return WindowBatch(self._features[slots, rows], elapsed_s.to(self._device), self._logits[slots, rows])
+        features = None if self._features is None else self._features[slots, rows]
+        return WindowBatch(features, elapsed_s.to(self._device), self._logits[slots, rows])
 
     def forget(self, key: FaceKey) -> None:
         """Free the slot of a face; unknown faces are fine."""

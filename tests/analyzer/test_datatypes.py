@@ -15,6 +15,7 @@ NAN_ROW = (math.nan,) * 7
 def test_sane_evidence_is_sane_with_and_without_what_each_face_counted() -> None:
     assert SANE.sane
     assert replace(SANE, counted=()).sane
+    assert replace(SANE, when=None, window_logit=None).sane
 
 
 @pytest.mark.parametrize(
@@ -26,8 +27,11 @@ def test_sane_evidence_is_sane_with_and_without_what_each_face_counted() -> None
         pytest.param(replace(SANE, where=(*SANE.where[:6], NAN_ROW)), id="map of no numbers"),
         pytest.param(replace(SANE, where=(*SANE.where[:6], (1.5,) * 7)), id="map beyond 1"),
         pytest.param(replace(SANE, where=(*SANE.where[:6], (-0.1,) * 7)), id="map below 0"),
-        pytest.param(replace(SANE, when=SANE.when[:15]), id="fifteen weights"),
-        pytest.param(replace(SANE, when=(math.inf, *SANE.when[1:])), id="endless weight"),
+        pytest.param(replace(SANE, when=(1 / 15,) * 15), id="fifteen weights"),
+        pytest.param(replace(SANE, when=(math.inf, *(0.0,) * 15)), id="endless weight"),
+        pytest.param(replace(SANE, when=()), id="no weights"),
+        pytest.param(replace(SANE, when=None), id="window without weights"),
+        pytest.param(replace(SANE, window_logit=None), id="weights without a window"),
         pytest.param(replace(SANE, frame_logits=()), id="no frames"),
         pytest.param(replace(SANE, frame_logits=(math.nan, *SANE.frame_logits[1:])), id="frame of no number"),
         pytest.param(replace(SANE, window_logit=math.nan), id="window of no number"),

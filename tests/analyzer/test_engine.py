@@ -38,6 +38,7 @@ from analyzer.scorer import ClipScore, Scorer, ScorerInfo
 from analyzer.series import Series, play
 from analyzer.verdict import Sensitivity, VerdictRules
 from tests.fakes import FakeScorer, ScriptedDetector, a_detection
+from tests.takes import as_picture, take
 
 E = TypeVar("E", bound=AnalyzerEvent)
 PATIENCE_S = 30.0
@@ -110,8 +111,8 @@ class Monitor:
             pause.wait(0.002)
 
 
-def _frame(stream_id: str, index: int) -> Frame:
-    picture = av.VideoFrame.from_ndarray(_NOISE, format="rgb24")
+def _frame(stream_id: str, index: int, pixels: Pixels = _NOISE) -> Frame:
+    picture = av.VideoFrame.from_ndarray(pixels, format="rgb24")
     return Frame(stream_id, 0, index, index / 25, time.monotonic(), picture)
 
 
@@ -244,6 +245,26 @@ def test_a_picture_that_does_not_move_is_told_and_a_new_connection_begins_anew(m
     assert [(state.stream_id, state.trouble) for state in monitor.listener.of(PictureState)] == [
         ("cam", None), ("cam", PictureTrouble.FROZEN), ("cam", None)
     ]  # fmt: skip
+
+
+def test_two_streams_that_show_the_same_are_told_until_one_is_removed(monitor: Monitor) -> None:
+    scene, start_s = take(3), time.monotonic()
+    slots = {stream_id: monitor.engine.add_stream(stream_id) for stream_id in ("door", "hall")}
+    for index in range(100):  # 20 s
+        picture = as_picture(scene(index * 0.2))
+        for stream_id, slot in slots.items():
+            frame = _frame(stream_id, index, picture)
+            slot.put(replace(frame, received_at_s=start_s + index * 0.2))
+            monitor.until(lambda index=index, slot=slot: slot.taken == index + 1)  # type: ignore[misc]  # bound now
+    monitor.listener.wait(lambda: len(monitor.listener.of(PictureState)) == 4)
+    told = {(state.stream_id, state.same_as) for state in monitor.listener.of(PictureState) if state.trouble}
+    assert told == {("door", "hall"), ("hall", "door")}
+    monitor.engine.remove_stream("hall")
+    monitor.until(lambda: "hall" not in monitor.engine._ports.duplicates._streams)
+    slots["door"].put(replace(_frame("door", 100, picture), received_at_s=start_s + 20.0))
+    monitor.listener.wait(lambda: len(monitor.listener.of(PictureState)) == 5)
+    last = monitor.listener.of(PictureState)[-1]
+    assert (last.stream_id, last.trouble) == ("door", None)
 
 
 def test_a_removed_stream_leaves_no_series_behind(monitor: Monitor) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -8,11 +9,13 @@ import numpy as np
 import pytest
 
 from analyzer.config import FACE_SIZE, AnalyzerConfig
-from analyzer.datatypes import Detection, FaceEnded, FaceKey, Frame, NotScored, Pixels
+from analyzer.datatypes import Detection, FaceEnded, FaceKey, Frame, NotScored, PictureTrouble, Pixels
+from analyzer.duplicate_watch import DuplicateWatch
 from analyzer.errors import DetectorError, MediaError, TooLargeError
 from analyzer.faces.detector import YuNetDetector
-from analyzer.pipeline import FacePipeline, PipelineResult, encode_jpeg
+from analyzer.pipeline import FacePipeline, PipelineResult, Wish, encode_jpeg
 from tests.fakes import ScriptedDetector, a_detection
+from tests.takes import as_picture, looped, take
 from tests.videos import astronaut, face_on_canvas, moving_face, write_video
 
 
@@ -153,7 +156,7 @@ def test_a_face_that_ended_in_the_last_frame_which_failed_is_named_at_the_end() 
 
 def test_a_jpeg_comes_only_on_request_and_shows_the_frame() -> None:
     pipeline, _ = pipeline_with_one_face()
-    jpeg = pipeline.process(a_frame(face_on_canvas(320, 180)), with_jpeg=True).faces.jpeg
+    jpeg = pipeline.process(a_frame(face_on_canvas(320, 180)), Wish(jpeg_width=960)).faces.jpeg
     assert jpeg is not None
     picture = decoded(jpeg)
     assert picture.shape == (360, 640, 3)
@@ -220,3 +223,15 @@ def test_a_phones_sideways_video_is_turned_upright(tmp_path: Path, degrees: int)
     assert (results[0].faces.width, results[0].faces.height) == (512, 360)
     assert results[0].crops[0].quality.fit
     assert results[0].crops[0].box.center == pytest.approx((224, 115), abs=20)
+
+
+@pytest.mark.parametrize("replayed", [False, True])
+def test_a_live_stream_that_repeats_itself_is_looped_and_a_file_that_we_replay_is_not(replayed: bool) -> None:
+    detector, scene = ScriptedDetector(lambda _: [a_detection(200, 100, 100)]), looped(take(3), 9)
+    pipeline = FacePipeline("door", detector, AnalyzerConfig(), duplicates=DuplicateWatch())
+    troubles = []
+    for index in range(6 * 36):
+        frame = a_frame(as_picture(scene(index / 6)), index)
+        picture = pipeline.process(replace(frame, replayed=replayed)).picture
+        troubles += [] if picture is None else [picture.trouble]
+    assert troubles == ([None] if replayed else [None, PictureTrouble.LOOPED])

@@ -19,6 +19,7 @@ from analyzer.datatypes import (
     FaceEnded,
     FaceKey,
     NotScored,
+    Observed,
     Quality,
     Score,
     Verdict,
@@ -49,13 +50,18 @@ class Bench:
     def __init__(self, make_scorer: Callable[[], Scorer]) -> None:
         self.batcher = Batcher(CONFIG)
         self.events: list[AnalyzerEvent] = []
+        """But for observations."""
+        self.observed: list[Observed] = []
         self.changed = threading.Condition()
         self.thread = ModelThread(make_scorer, self.batcher, LoadControl(CONFIG), self._emit)
         self.thread.start()
 
     def _emit(self, event: AnalyzerEvent) -> None:
         with self.changed:
-            self.events.append(event)
+            if isinstance(event, Observed):
+                self.observed.append(event)
+            else:
+                self.events.append(event)
             self.changed.notify_all()
 
     def wait(self, what: Callable[[], bool]) -> None:
@@ -246,3 +252,25 @@ def test_a_face_whose_newer_pictures_wait_for_a_busy_scorer_is_not_called_withou
     assert [event.reason for event in events if isinstance(event, Verdict)] == [None]
     thread._step(scorer, policy)  # looks up again, and by now it is true
     assert [event.reason for event in events if isinstance(event, Verdict)] == [None, NotScored.STALE]
+
+
+def test_everything_that_was_learnt_of_a_face_is_told_as_an_observation_before_what_follows_from_it() -> None:
+    order: list[AnalyzerEvent] = []
+    batcher = Batcher(CONFIG)
+    thread = ModelThread(FakeScorer, batcher, LoadControl(CONFIG), order.append)
+    thread.start()
+    pause = threading.Event()
+    now_s = time.monotonic()
+    for i in range(NUM_FRAMES):
+        batcher.put(_white_crop(now_s + i * 0.001))
+        while batcher.waiting[0]:
+            pause.wait(0.001)
+    batcher.close()
+    thread.join()
+    told = [event.observation for event in order if isinstance(event, Observed)]
+    assert [one.filled for one in told] == list(range(1, NUM_FRAMES + 1))
+    assert [one.logit is None for one in told] == [True] * (NUM_FRAMES - 1) + [False]
+    last = next(
+        i for i, event in enumerate(order) if isinstance(event, Observed) and event.observation.logit is not None
+    )
+    assert isinstance(order[last + 1], Score)

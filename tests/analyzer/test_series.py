@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyzer.datatypes import Alert, NotScored, Verdict
+from analyzer.datatypes import Alert, NotScored, Observation, Verdict
 from analyzer.errors import SeriesError
-from analyzer.series import MAX_LINE, Observation, Series, SeriesKeeper, play, read_series
+from analyzer.series import MAX_LINE, Series, SeriesKeeper, play, read_series
 from analyzer.verdict import Sensitivity
 
 HEAD = '{"series": 1, "stream_id": "door", "sensitivity": "balanced", "until": 9}\n'

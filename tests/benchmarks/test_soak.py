@@ -23,4 +23,7 @@ def test_a_monitor_is_read_again_and_again_while_it_watches_a_camera() -> None:
     assert min(found.readings_mb) > 100
     assert found.scores > 10
     assert found.slowest_scores_per_s > 1
+    assert found.stored > 10
+    assert found.lost == 0
+    assert found.database_mb > 0
     assert min(*found.threads, *found.descriptors) > 1

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from analyzer.evaluation.numerals import interval, of, percent, printable, short, signed
+from analyzer.evaluation.numerals import interval, of, percent, short, signed
 from analyzer.evaluation.sections import Interval
 from analyzer.training.metrics import Estimate
 
@@ -39,8 +39,3 @@ def test_no_interval_is_rounded_to_certainty(ends: Interval | None, text: str) -
 
 def test_differences_are_rounded_as_numbers_are() -> None:
     assert (signed(0.004), signed(-0.03), signed(0)) == ("+.00", "-.03", "+0.00")
-
-
-def test_names_from_outside_cannot_steer_a_terminal_or_turn_the_text() -> None:
-    assert printable("Zoë 日本.mp4") == "Zoë 日本.mp4"
-    assert printable("a\x1b[2Jb\u202ec\n") == r"a\x1b[2Jb\u202ec\n"

@@ -37,15 +37,24 @@ def test_what_each_face_counted_is_exact(a: float, b: float, c: float) -> None:
     for opinion in _opinions(_calibration(a, b, c)):
         evidence = opinion.evidence
         assert evidence is not None
+        assert evidence.window_logit is not None
         assert math.fsum(evidence.counted) / NUM_FRAMES == pytest.approx(opinion.logit, abs=1e-12)
         expected = [a * evidence.window_logit + b * frame + c for frame in evidence.frame_logits]
         assert evidence.counted == pytest.approx(expected, abs=1e-5)
         assert opinion.fake_probability == sigmoid(opinion.logit)
 
 
-def test_temporal_attention_counts_only_where_the_calibration_lets_the_window_path_speak() -> None:
-    assert all(opinion.evidence and not opinion.evidence.when_counts for opinion in _opinions(_calibration(0, 1, 0)))
-    assert all(opinion.evidence and opinion.evidence.when_counts for opinion in _opinions(_calibration(0.1, 1, 0)))
+def test_without_the_window_path_nothing_is_said_of_it_and_the_rest_stays() -> None:
+    calibration = _calibration(0, 2, -1)
+    frame_logits, maps = torch.arange(16.0).unsqueeze(0), torch.full((1, 1, 7, 7), 0.5)
+    logits = calibration.without_windows(frame_logits)
+    (opinion,) = opinions(logits, None, frame_logits, maps, calibration)
+    evidence = opinion.evidence
+    assert evidence is not None
+    assert (evidence.when, evidence.window_logit) == (None, None)
+    assert (opinion.logit, evidence.frame_logits, evidence.where[0][0]) == (14.0, tuple(range(16)), 0.5)
+    assert evidence.counted == tuple(2 * frame - 1 for frame in range(16))
+    assert evidence.sane
 
 
 def test_where_single_faces_have_no_weight_all_count_the_same() -> None:

@@ -104,6 +104,7 @@ def test_streaming_through_the_bank_equals_the_batch_recompute(
     assert scorer.info.device.startswith(device)
     assert scorer.info.backend.startswith(backend)
     # what was never written, or belongs to another window, must never be read
+    assert scorer._bank._features is not None
     scorer._bank._features.fill_(float("nan"))
     scorer._bank._logits.fill_(float("nan"))
     scored = _stream(scorer)
@@ -173,13 +174,51 @@ def test_evidence_is_of_the_very_faces_of_the_window_and_streaming_equals_batch(
         for evidence in (score.evidence, clip.evidence):
             assert evidence is not None
             assert evidence.sane
+            assert evidence.when is not None
             assert np.array(evidence.where) == pytest.approx(frames.attention[-1, 0].numpy(), abs=1e-4)
             assert evidence.when == pytest.approx(window.attention[0].tolist(), abs=1e-3)
             assert sum(evidence.when) == pytest.approx(1, abs=1e-5)
             assert evidence.frame_logits == pytest.approx(frames.logit.tolist(), abs=1e-3)
             assert evidence.window_logit == pytest.approx(float(window.logit), abs=1e-3)
-            assert evidence.when_counts
             assert math.fsum(evidence.counted) / NUM_FRAMES == pytest.approx(score.logit, abs=2e-3)
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_a_window_path_without_a_say_is_not_computed_and_the_scores_are_the_same(
+    backend: str, tmp_path: Path, threads: None
+) -> None:
+    net = lively_net()
+    for name, value in (("a", 0.0), ("b", 0.7), ("c", -0.3)):
+        getattr(net.calibration, name).fill_(value)
+    path = tmp_path / "frames.safetensors"
+    save_weights(net, CARD, path)
+    lean = make_scorer(path, "cpu", CONFIG, backend=backend)
+    whole = make_scorer(path, "cpu", CONFIG, backend=backend, both_paths=True)
+    try:
+        assert lean._bank._features is None
+        for (crops, ours), (_, theirs) in zip(_stream(lean)[::4], _stream(whole)[::4], strict=True):
+            assert ours.logit == pytest.approx(theirs.logit, abs=1e-6)
+            assert ours.evidence is not None
+            assert theirs.evidence is not None
+            assert (ours.evidence.when, ours.evidence.window_logit) == (None, None)
+            assert theirs.evidence.when is not None
+            assert ours.evidence.counted == pytest.approx(theirs.evidence.counted, abs=1e-6)
+            clip = lean.score_clip(
+                [crop.pixels for crop in crops if crop.pixels is not None], [crop.received_at_s for crop in crops]
+            )
+            assert clip is not None
+            assert clip.logit == pytest.approx(ours.logit, abs=1e-3)
+        assert lean._backend is not None
+        if backend == "openvino":
+            with pytest.raises(RuntimeError, match="without the window path"):
+                lean._backend.window(torch.zeros(1, 16, 128, 7, 7), torch.zeros(1, 16))
+    finally:
+        lean.close()
+        whole.close()
+
+
+def test_weights_that_listen_to_windows_keep_their_features(scorer: NetScorer) -> None:
+    assert scorer._bank._features is not None
 
 
 def test_an_empty_push_is_fine(scorer: NetScorer) -> None:

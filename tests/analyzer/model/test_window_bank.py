@@ -17,6 +17,7 @@ PIXELS = random_face(0)
 def _bank(max_windows: int = 4, stride: int = 1) -> WindowBank:
     bank = WindowBank(max_windows, max_gap_s=1.0, stride=stride, device=CPU)
     # what was never written must never be read
+    assert bank._features is not None
     bank._features.fill_(float("nan"))
     bank._logits.fill_(float("nan"))
     return bank
@@ -48,6 +49,7 @@ def test_faces_come_out_in_the_order_of_time_wherever_the_ring_begins(pushed: in
         _push(bank, _crop(1, i * 0.125), _crop(2, i * 0.125 + 0.0625))
     batch = bank.gather([FaceKey("s", 2), FaceKey("s", 1)])
     newest = torch.arange(pushed - 16, pushed) * 0.125
+    assert batch.features is not None
     assert torch.equal(batch.features[1, :, 0, 0, 0], newest)
     assert torch.equal(batch.features[0, :, 5, 3, 3], newest + 0.0625)
     assert torch.equal(batch.frame_logits[1], -newest)
@@ -85,7 +87,9 @@ def test_nothing_of_the_time_before_a_gap_is_left_in_the_window() -> None:
         _push(bank, _crop(1, i * 0.125))
     for i in range(16):
         _push(bank, _crop(1, 100 + i * 0.125))
-    assert (bank.gather([FaceKey("s", 1)]).features >= 100).all()
+    features = bank.gather([FaceKey("s", 1)]).features
+    assert features is not None
+    assert (features >= 100).all()
 
 
 def test_with_a_stride_a_window_is_scored_when_it_fills_and_then_every_so_many_faces() -> None:
@@ -154,4 +158,14 @@ def test_milliseconds_survive_a_clock_of_months() -> None:
 
 def test_a_window_takes_196_kib() -> None:
     bank = WindowBank(1, 1.0, 1, CPU)
+    assert bank._features is not None
     assert bank._features.numel() * bank._features.element_size() == 196 * 1024
+
+
+def test_a_bank_without_features_keeps_the_frame_logits_alone() -> None:
+    bank = WindowBank(1, 1.0, 1, CPU, features=False)
+    for i in range(18):
+        _push(bank, _crop(1, i * 0.125))
+    batch = bank.gather([FaceKey("s", 1)])
+    assert batch.features is None
+    assert torch.equal(batch.frame_logits[0], -torch.arange(2, 18) * 0.125)

@@ -7,8 +7,8 @@ import numpy as np
 
 from analyzer.config import FACE_SIZE
 from analyzer.datatypes import Evidence, Pixels
-from analyzer.evaluation.strips import BAR, GRID, INK, PER_ROW, SIDE, WHERE, strips_of
 from analyzer.report import Peak
+from analyzer.strips import BAR, GRID, INK, PER_ROW, SIDE, WHERE, strips_of
 
 FLAT = tuple((0.0,) * 7 for _ in range(7))
 UPPER_LEFT = ((1.0,) + (0.0,) * 6, *FLAT[1:])

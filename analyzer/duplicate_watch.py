@@ -1,0 +1,116 @@
+"""Notices that two streams show the same video at about the same time: one camera's picture in place of another's."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from analyzer.picture_watch import MAX_GAP_S
+from analyzer.repeats import ENOUGH, LAG_STEP_S, STILL_ENOUGH, STILL_FOR_S, LagEvidence, Look, Past
+
+MAX_APART_S: Final = 10.0
+"""One stream may be so far behind the other: buffers, a relay, another protocol."""
+WAIT_S: Final = 1.0
+"""A look is compared so much later: the other streams' looks of just after it are then there too."""
+MIN_SAME_S: Final = 10.0
+"""For so long must one show what the other does."""
+COMPARED: Final = 2
+"""Others that a look is compared with, in turns, and as many again that looked the same so far: it bounds the cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """Another stream that shows the same."""
+
+    stream_id: str
+    since_s: float
+    """When the two began to."""
+
+
+def _no_evidence() -> LagEvidence:
+    return LagEvidence(np.arange(-WAIT_S, MAX_APART_S, LAG_STEP_S))
+
+
+@dataclass(slots=True, eq=False)
+class _Pair:
+    """What speaks for it that a stream shows what another one has shown."""
+
+    evidence: LagEvidence = field(default_factory=_no_evidence)
+    moved_s: float = float("-inf")
+    since_s: float | None = None
+    """None while that is not told."""
+
+
+@dataclass(slots=True, eq=False)
+class _Stream:
+    past: Past = field(default_factory=lambda: Past(MAX_APART_S + 2 * WAIT_S))
+    waiting: deque[Look] = field(default_factory=deque)
+    pairs: dict[str, _Pair] = field(default_factory=dict)
+    """By the other stream; only those for which something speaks."""
+    turn: int = 0
+    last_s: float = float("-inf")
+
+
+class DuplicateWatch:
+    """Compares the looks of all streams with each other; thread-safe.
+
+    A look costs 0.05 ms with two streams, 0.2 ms with 16 that are all the same; a stream holds 60 kB.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._streams: dict[str, _Stream] = {}
+
+    def add(self, stream_id: str, look: Look) -> Twin | None:
+        """One more look of a stream; the one that shows the same, if any."""
+        with self._lock:
+            stream = self._streams.setdefault(stream_id, _Stream())
+            if not 0.0 < look.at_s - stream.last_s <= MAX_GAP_S:
+                stream.past.clear()
+                stream.waiting.clear()
+                stream.pairs.clear()
+            stream.last_s = look.at_s
+            stream.past.add(look.signature, look.at_s)
+            stream.waiting.append(look)
+            while stream.waiting[0].at_s <= look.at_s - WAIT_S:
+                self._compare(stream_id, stream.waiting.popleft(), look.at_s)
+            return self._twin(stream_id, look.at_s)
+
+    def forget(self, stream_id: str) -> None:
+        """The stream is gone. Unknown names are fine."""
+        with self._lock:
+            self._streams.pop(stream_id, None)
+            for other in self._streams.values():
+                other.pairs.pop(stream_id, None)
+
+    def _compare(self, stream_id: str, look: Look, now_s: float) -> None:
+        stream = self._streams[stream_id]
+        others = [name for name in self._streams if name != stream_id]
+        if not look.motion or not others:
+            return
+        in_turn = [others[(stream.turn + i) % len(others)] for i in range(COMPARED)]
+        stream.turn += COMPARED
+        for name in dict.fromkeys([*list(stream.pairs)[:COMPARED], *in_turn]):
+            pair = stream.pairs.setdefault(name, _Pair())
+            pair.moved_s = now_s
+            pair.evidence.add(self._streams[name].past.compare(look.signature), look, now_s)
+            best = pair.evidence.best(now_s, ENOUGH if pair.since_s is None else STILL_ENOUGH, MIN_SAME_S)
+            if best is None:
+                pair.since_s = None
+            elif pair.since_s is None:
+                pair.since_s = float(pair.evidence.began[best])
+            if not pair.evidence.sums.any():
+                del stream.pairs[name]
+
+    def _twin(self, stream_id: str, now_s: float) -> Twin | None:
+        """Either may have been found to show what the other does."""
+        found = [(name, pair) for name, pair in self._streams[stream_id].pairs.items()]
+        found += [(name, other.pairs[stream_id]) for name, other in self._streams.items() if stream_id in other.pairs]
+        for name, pair in found:
+            if pair.since_s is not None and now_s - pair.moved_s <= STILL_FOR_S:
+                return Twin(name, pair.since_s)
+        return None

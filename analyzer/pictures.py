@@ -1,0 +1,51 @@
+"""What is wrong with a stream's pictures: black or frozen goes before looped, that before the same as another's."""
+
+from __future__ import annotations
+
+from analyzer.datatypes import PictureState, PictureTrouble, Pixels
+from analyzer.duplicate_watch import DuplicateWatch, Twin
+from analyzer.loop_watch import LoopWatch
+from analyzer.picture_watch import PictureWatch
+from analyzer.repeats import signature
+
+
+class StreamPictures:
+    """Looks at every picture of one stream that is looked at for faces; belongs to one thread."""
+
+    def __init__(self, stream_id: str, duplicates: DuplicateWatch | None = None) -> None:
+        """`duplicates`: shared by all streams; without it neither repetitions nor duplicates are looked for."""
+        self._stream_id = stream_id
+        self._duplicates = duplicates
+        self._watch = PictureWatch()
+        self._loop = LoopWatch() if duplicates is not None else None
+        self._twin: Twin | None = None
+        self._told: PictureState | None = None
+
+    def update(self, rgb: Pixels, at_s: float, *, face: bool, cut: bool, replayed: bool) -> PictureState | None:
+        """One more (height, width, 3) picture; what is to be told: after the first, and when it is another thing.
+
+        `face`: there is a living size of one in it. `cut`: it is of another scene than the one before. `replayed`: it
+        is from a file that we play over and over ourselves.
+        """
+        watch = self._watch
+        watch.update(rgb, at_s, face=face)
+        if self._duplicates is not None and self._loop is not None and not replayed:
+            look = self._loop.update(signature(watch.thumbnail), at_s, face=face, cut=cut)
+            if look is not None:
+                self._twin = self._duplicates.add(self._stream_id, look)
+        state = self._state(at_s)
+        told, self._told = self._told, state
+        same = told is not None and (told.trouble, told.same_as) == (state.trouble, state.same_as)
+        return None if same else state
+
+    def _state(self, at_s: float) -> PictureState:
+        watch = self._watch
+        if watch.trouble is not None:
+            return PictureState(self._stream_id, watch.trouble, watch.since_s)
+        if self._loop is not None and self._loop.looped:
+            return PictureState(self._stream_id, PictureTrouble.LOOPED, self._loop.since_s)
+        if self._twin is not None:
+            return PictureState(
+                self._stream_id, PictureTrouble.DUPLICATED, self._twin.since_s, same_as=self._twin.stream_id
+            )
+        return PictureState(self._stream_id, None, at_s)
