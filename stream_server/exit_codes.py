@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from analyzer.errors import ConfigError, DeepfakeMonitorError, MediaError, SeriesError, SourceError
+from analyzer.errors import ConfigError, DeepfakeMonitorError, EvidenceError, MediaError, SeriesError, SourceError
 
 
 class Exit(IntEnum):
@@ -12,7 +12,7 @@ class Exit(IntEnum):
 
     OK = 0
     FOUND = 1
-    """Something was found: a deepfake (`score`), an alert (`replay`), a problem (`doctor`)."""
+    """Something was found: a deepfake (`score`), an alert (`replay`), a problem (`doctor`), a change (`verify`)."""
     USAGE = 2
     """The command line is wrong."""
     BAD_INPUT = 3
@@ -25,5 +25,5 @@ class Exit(IntEnum):
 
 def exit_code_of(error: DeepfakeMonitorError) -> Exit:
     """What an error that ended the program is."""
-    bad_input = isinstance(error, ConfigError | MediaError | SeriesError | SourceError)
+    bad_input = isinstance(error, ConfigError | EvidenceError | MediaError | SeriesError | SourceError)
     return Exit.BAD_INPUT if bad_input else Exit.CANNOT_WORK

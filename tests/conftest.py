@@ -28,3 +28,17 @@ def camera(face_clips: dict[Codec, Clip]) -> Iterator[Camera]:
     require()
     with Camera({f"/{codec}": clip for codec, clip in face_clips.items()}) as running:
         yield running
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_in_the_users_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test keeps anything in the user's data folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _data_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor in another test's."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))

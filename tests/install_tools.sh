@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs what the tests drive besides Python packages: Chromium, GStreamer's RTSP server and WHIP parts, TypeScript.
+# Installs what the tests drive besides Python packages: Chromium, PostgreSQL, GStreamer's RTSP server and WHIP parts, TypeScript.
 # As root on Debian it installs them; elsewhere it says what is missing, and tests that need it skip. With CI=true, missing is an error.
 set -u
 cd "$(dirname "$0")/.."
 missing=()
-debian_packages=(chromium gir1.2-gst-plugins-bad-1.0 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-nice gstreamer1.0-plugins-bad gstreamer1.0-plugins-base gstreamer1.0-plugins-good python3-gi)
+debian_packages=(chromium gir1.2-gst-plugins-bad-1.0 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-nice gstreamer1.0-plugins-bad gstreamer1.0-plugins-base gstreamer1.0-plugins-good postgresql python3-gi)
 installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'; }
 if command -v dpkg-query >/dev/null; then
   for name in "${debian_packages[@]}"; do installed "$name" || missing+=("$name"); done

@@ -21,7 +21,7 @@ from urllib.parse import SplitResult, urlsplit
 from analyzer.errors import ConfigError, SourceError, SourceErrorKind
 from stream_server.sources.redaction import mask_url, redact
 
-__all__ = ["AddressRules", "SourceAddress", "mask_url", "parse_address", "redact"]
+__all__ = ["AddressRules", "IPAddress", "SourceAddress", "literal_ip", "mask_url", "parse_address", "redact"]
 
 IPAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -165,7 +165,7 @@ def parse_address(text: str, *, trusted: bool, rules: AddressRules) -> SourceAdd
     host = parts.hostname
     if host is None:
         raise ConfigError(f"expected {name}://host/path, got no host in {redact(text)}")
-    ip = _literal_ip(host)
+    ip = literal_ip(host)
     if ip is not None:
         rules.check_ip(ip)
     elif not _HOST_NAME.fullmatch(host):
@@ -196,7 +196,7 @@ def _split(text: str) -> SplitResult:
     return parts._replace(fragment="")
 
 
-def _literal_ip(host: str) -> IPAddress | None:
+def literal_ip(host: str) -> IPAddress | None:
     """The IP that a host is spelled as, also in the spellings that only the C library reads (0x7f.1, 2130706433)."""
     try:
         return ipaddress.ip_address(host.partition("%")[0])
