@@ -15,18 +15,16 @@ class ScoreEvidence(BaseModel):
     where: tuple[tuple[int, ...], ...] = Field(
         description="7 rows of 7, 0 to 100: how much it looked at each part of the newest crop."
     )
-    when: tuple[float, ...] = Field(
-        description="16, oldest first, sum 1: how much each picture weighed in the window path."
-    )
-    when_counts: bool = Field(
-        description="False: with these weights the window path has no say, and `when` explains nothing of the score."
+    when: tuple[float, ...] | None = Field(
+        description="16, oldest first, sum 1: how much each picture weighed in the window path. Null where that path "
+        "has no say with these weights, and is not computed."
     )
     counted: tuple[float, ...] = Field(
         description="16 logits, oldest first, whose mean is the score's logit: each is the score with this picture's "
         "opinion in place of the mean of all 16. Empty where the backend cannot tell."
     )
     frame_logits: tuple[float, ...] = Field(description="16, oldest first: the raw opinion of each picture alone.")
-    window_logit: float = Field(description="The raw opinion of the window path.")
+    window_logit: float | None = Field(description="The raw opinion of the window path; null likewise.")
 
 
 def score_evidence(evidence: Evidence | None) -> ScoreEvidence | None:
@@ -35,9 +33,8 @@ def score_evidence(evidence: Evidence | None) -> ScoreEvidence | None:
         return None
     return ScoreEvidence(
         where=tuple(tuple(round(100 * cell) for cell in row) for row in evidence.where),
-        when=tuple(round(weight, 3) for weight in evidence.when),
-        when_counts=evidence.when_counts,
+        when=None if evidence.when is None else tuple(round(weight, 3) for weight in evidence.when),
         counted=tuple(round(logit, 2) for logit in evidence.counted),
         frame_logits=tuple(round(logit, 2) for logit in evidence.frame_logits),
-        window_logit=round(evidence.window_logit, 2),
+        window_logit=None if evidence.window_logit is None else round(evidence.window_logit, 2),
     )
