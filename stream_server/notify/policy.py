@@ -1,0 +1,152 @@
+"""What a rule tells, and when: streams, kinds, minimal duration, cooldown, quiet hours. Pure: time is an argument."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+
+from stream_server.events import Event, EventState
+from stream_server.notify.notification import Notification, Reason, notification_of
+from stream_server.notify.settings import NotificationRule
+
+REMEMBERED: Final = 4096
+"""Events of which a rule remembers what it has told: many more than can be open at once."""
+
+
+class Gate(BaseModel):
+    """Of one stream: closed after a notification (cooldown) and in quiet hours. What comes then is held and counted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    opens_at: float
+    """Unix seconds."""
+    held: int = 0
+    """How many came while it was closed, `newest` among them."""
+    newest: Notification | None = None
+    """Is told when the gate opens, and says how many came before it."""
+
+
+class RulePolicy:
+    """One rule. Every event is given to `on_event` with each of its changes; `tick` when `next_at` has come.
+
+    Nothing is lost silently: what is held back is told in one notification when the gate opens. Not thread-safe.
+    """
+
+    def __init__(self, rule: NotificationRule) -> None:
+        self.rule = rule
+        self.held_back = 0
+        """Since the start."""
+        self.gates: dict[str, Gate] = {}
+        self.changed: set[str] = set()
+        """Streams whose gate is another than before; for whoever stores gates to empty."""
+        self._quiet = rule.quiet
+        self._told: OrderedDict[tuple[str, Reason], None] = OrderedDict()
+        self._young: dict[str, Event] = {}
+
+    def on_event(self, event: Event, now: float) -> list[Notification]:
+        """What is to be sent now that `event` is as it is. `now` in Unix seconds, as are all times."""
+        if not self._wants(event):
+            return []
+        self._renew(event)
+        found: list[Notification] = []
+        until = now if event.ended_at is None else event.ended_at
+        long_enough = max(until - event.started_at, 0.0) >= self._least_s  # clocks differ by a rounding, or were set
+        if self.rule.when != "ended" and (event.state is EventState.OPEN or event.id in self._young):
+            if long_enough:
+                found += self._tell(event, Reason.OPENED, now)
+            elif event.state is EventState.OPEN and (event.id, Reason.OPENED) not in self._told:
+                self._young[event.id] = event
+        if event.state is not EventState.OPEN:
+            self._young.pop(event.id, None)
+            if self.rule.when != "opened" and long_enough:
+                found += self._tell(event, Reason.ENDED, now)
+        return found
+
+    def tick(self, now: float) -> list[Notification]:
+        """What has become due: events that went on long enough, gates that open."""
+        found: list[Notification] = []
+        for event in [one for one in self._young.values() if now - one.started_at >= self._least_s]:
+            found += self._tell(event, Reason.OPENED, now)
+        for stream_id, gate in [(name, one) for name, one in self.gates.items() if one.opens_at <= now]:
+            found += self._open(stream_id, gate, now)
+        return found
+
+    @property
+    def next_at(self) -> float | None:
+        """When `tick` has something to do, at the earliest; None for never."""
+        young = [event.started_at + self._least_s for event in self._young.values()]
+        return min([*young, *(gate.opens_at for gate in self.gates.values())], default=None)
+
+    def restore(self, stream_id: str, gate: Gate) -> None:
+        """A gate of an earlier process; one that there is meanwhile is newer."""
+        self.gates.setdefault(stream_id, gate)
+
+    def drop_stream(self, stream_id: str) -> None:
+        """Tell nothing of what it had until now."""
+        self._young = {name: event for name, event in self._young.items() if event.stream_id != stream_id}
+        self._set(stream_id, None)
+
+    @property
+    def _least_s(self) -> float:
+        return self.rule.min_duration_s
+
+    def _wants(self, event: Event) -> bool:
+        streams, kinds = self.rule.streams, self.rule.kinds
+        return (not streams or event.stream_id in streams) and (not kinds or event.kind in kinds)
+
+    def _renew(self, event: Event) -> None:
+        """What waits is told as it is then, not as it was."""
+        if event.id in self._young:
+            self._young[event.id] = event
+        gate = self.gates.get(event.stream_id)
+        if gate is not None and gate.newest is not None and gate.newest.event.id == event.id:
+            newest = gate.newest.model_copy(update={"event": event})
+            self._set(event.stream_id, gate.model_copy(update={"newest": newest}))
+
+    def _tell(self, event: Event, reason: Reason, now: float) -> list[Notification]:
+        self._young.pop(event.id, None)
+        if (event.id, reason) in self._told:
+            return []
+        self._told[(event.id, reason)] = None
+        while len(self._told) > REMEMBERED:
+            self._told.popitem(last=False)
+        gate = self.gates.get(event.stream_id)
+        closed_until = self._closed_until(gate, now)
+        held = 0 if gate is None else gate.held
+        if closed_until is None:
+            self._close(event.stream_id, now)
+            return [notification_of(event, self.rule.name, reason, now, held)]
+        self.held_back += 1
+        newest = notification_of(event, self.rule.name, reason, now)
+        self._set(event.stream_id, Gate(opens_at=closed_until, held=held + 1, newest=newest))
+        return []
+
+    def _open(self, stream_id: str, gate: Gate, now: float) -> list[Notification]:
+        if gate.newest is None:
+            self._set(stream_id, None)
+            return []
+        quiet_until = None if self._quiet is None else self._quiet.until(now)
+        if quiet_until is not None:  # the cooldown ended in quiet hours
+            self._set(stream_id, gate.model_copy(update={"opens_at": quiet_until}))
+            return []
+        self._close(stream_id, now)
+        return [gate.newest.model_copy(update={"made_at": now, "held_back": gate.held - 1})]
+
+    def _closed_until(self, gate: Gate | None, now: float) -> float | None:
+        quiet_until = None if self._quiet is None else self._quiet.until(now)
+        cooling = [] if gate is None or gate.opens_at <= now else [gate.opens_at]
+        return max([*cooling, *([] if quiet_until is None else [quiet_until])], default=None)
+
+    def _close(self, stream_id: str, now: float) -> None:
+        self._set(stream_id, Gate(opens_at=now + self.rule.cooldown_s) if self.rule.cooldown_s else None)
+
+    def _set(self, stream_id: str, gate: Gate | None) -> None:
+        if gate is None and stream_id not in self.gates:
+            return
+        if gate is None:
+            del self.gates[stream_id]
+        else:
+            self.gates[stream_id] = gate
+        self.changed.add(stream_id)
