@@ -11,12 +11,13 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
 
-from analyzer.datatypes import AnalyzerEvent, PictureState
+from analyzer.datatypes import AnalyzerEvent, Observed, PictureState
 from analyzer.engine import Engine
 from analyzer.errors import ConfigError, SourceError
 from analyzer.faces.detector import FaceDetector, YuNetDetector
 from analyzer.scorer import Scorer
 from stream_server.about import NAME, VERSION
+from stream_server.archive import Archive
 from stream_server.body_limit import BodyLimitMiddleware
 from stream_server.card_in_use import card_in_use
 from stream_server.clock import WallClock
@@ -27,11 +28,14 @@ from stream_server.hub import Hub, Snapshot
 from stream_server.messages import HelloMessage, ServerIdentity
 from stream_server.metrics import MonitorCollector, StatsReporter
 from stream_server.monitor import Monitor, UploadDesk, the_monitor
-from stream_server.routes import info, live, metrics, pages, predict, streams, whip
+from stream_server.notify.dispatcher import Dispatcher
+from stream_server.notify.outbox import Outbox
+from stream_server.notify.targets import RuleTargets, rule_targets
+from stream_server.routes import events, info, live, metrics, notifications, pages, predict, stored, streams, whip
 from stream_server.security import SecurityMiddleware
 from stream_server.settings import Settings
 from stream_server.sources.address import AddressRules, parse_address
-from stream_server.streams import StreamRegistry
+from stream_server.streams import StreamInfo, StreamRegistry
 from stream_server.upload import check_upload_folder
 
 STATS_INTERVAL_S: Final = 2.0
@@ -51,12 +55,13 @@ def create_app(
     """The whole monitor as one ASGI application; its threads run from the start of its lifespan to the end.
 
     `make_scorer` and `make_detector` make the heavy parts; by default the network of `settings.weights`, and YuNet.
-    Raises `ConfigError` when the dashboard's files are missing, uploads cannot be written or a stream's address is
-    none, and `SourceError` for one that may not be opened. The lifespan raises what making the scorer raises, and
-    `OverloadedError` for too many streams.
+    Raises `ConfigError` when the dashboard's files are missing, uploads cannot be written, a stream's address is none
+    or a notification rule cannot be used, and `SourceError` for a stream that may not be opened. The lifespan raises
+    what making the scorer raises, and `OverloadedError` for too many streams.
     """
     check_upload_folder(settings.server.upload_folder)
     _check_streams(settings)
+    targets = _notification_targets(settings)
     analyzer = settings.analyzer.config()
     app = FastAPI(
         title="deepfake-monitor",
@@ -68,9 +73,10 @@ def create_app(
             settings,
             make_scorer or (lambda: _scorer_of(settings)),
             make_detector or (lambda: YuNetDetector(analyzer, settings.detector_engine)),
+            targets,
         ),
     )
-    for module in (info, predict, streams, metrics, pages):
+    for module in (info, predict, streams, events, stored, notifications, metrics, pages):
         app.include_router(module.router)
     whip_config = whip.WhipConfig.of(settings)
     whip_routes = whip.whip_routes(whip_config, lambda request: the_monitor(request).registry)
@@ -98,12 +104,15 @@ def _scorer_of(settings: Settings) -> Scorer:
 
 
 def _lifespan(
-    settings: Settings, make_scorer: Callable[[], Scorer], make_detector: Callable[[], FaceDetector]
+    settings: Settings,
+    make_scorer: Callable[[], Scorer],
+    make_detector: Callable[[], FaceDetector],
+    targets: RuleTargets,
 ) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            monitor = await _start(settings, make_scorer, make_detector, stack)
+            monitor = await _start(settings, make_scorer, make_detector, targets, stack)
             app.state.monitor = monitor
             app.state.metrics = CollectorRegistry()
             app.state.metrics.register(MonitorCollector(monitor))
@@ -119,6 +128,7 @@ async def _start(
     settings: Settings,
     make_scorer: Callable[[], Scorer],
     make_detector: Callable[[], FaceDetector],
+    targets: RuleTargets,
     stack: AsyncExitStack,
 ) -> Monitor:
     """Start every part; `stack` ends them in reverse order: viewers, sources, uploads, then the engine."""
@@ -126,14 +136,10 @@ async def _start(
     clock = WallClock()
 
     def emit(event: AnalyzerEvent) -> None:
-        loop.call_soon_threadsafe(on_event, event)  # the one way from the analyzer's threads to the loop
+        loop.call_soon_threadsafe(listeners.on_event, event)  # the one way from the analyzer's threads to the loop
 
-    def on_event(event: AnalyzerEvent) -> None:
-        if isinstance(event, PictureState):
-            registry.show_picture(event.stream_id, event.trouble, clock.unix(event.since_s))
-        else:
-            feed.on_event(event)
-
+    archive = await _open_archive(settings, clock, stack)
+    notifier = _start_notifier(targets, archive, stack)
     engine = Engine(make_scorer=make_scorer, make_detector=make_detector, config=settings.analyzer.config(), emit=emit)
     # Loading the network takes seconds; the loop stays free, and a Ctrl-C meanwhile still ends what was started.
     stack.push_async_callback(asyncio.to_thread, engine.stop)
@@ -159,7 +165,17 @@ async def _start(
     feed = Feed(hub, history, clock)
     uploads = UploadDesk(settings.server.max_concurrent_uploads)
     stack.push_async_callback(uploads.close)
-    registry = StreamRegistry(engine, settings.sources.config(settings.alerts), feed.on_stream, feed.on_removed)
+    listeners = _Listeners(feed, archive, clock)
+    registry = StreamRegistry(
+        engine,
+        settings.sources.config(settings.alerts, settings.private_streams, recorded=settings.storage.enabled),
+        listeners.on_stream,
+        listeners.on_removed,
+    )
+    listeners.registry = registry
+    if archive is not None and notifier is not None:
+        await archive.begin(engine, registry, hub, notifier.publish)
+        stack.push_async_callback(archive.end)
     stack.push_async_callback(registry.close)
     stack.callback(hub.close)
     return Monitor(
@@ -172,8 +188,70 @@ async def _start(
         registry=registry,
         uploads=uploads,
         clock=clock,
+        archive=archive,
+        notifier=notifier,
         card=card_in_use(settings.weights, engine.info),
     )
+
+
+class _Listeners:
+    """Everybody on the event loop who hears of the analyzer's events and of streams."""
+
+    registry: StreamRegistry
+
+    def __init__(self, feed: Feed, archive: Archive | None, clock: WallClock) -> None:
+        self._feed = feed
+        self._archive = archive
+        self._clock = clock
+
+    def on_event(self, event: AnalyzerEvent) -> None:
+        match event:
+            case PictureState():
+                since = self._clock.unix(event.since_s)
+                self.registry.show_picture(event.stream_id, event.trouble, since, event.same_as)
+            case Observed():
+                pass
+            case _:
+                self._feed.on_event(event)
+        if self._archive is not None:
+            self._archive.on_event(event)
+
+    def on_stream(self, info: StreamInfo) -> None:
+        self._feed.on_stream(info)
+        if self._archive is not None:
+            self._archive.on_stream(info)
+
+    def on_removed(self, stream_id: str) -> None:
+        self._feed.on_removed(stream_id)
+        if self._archive is not None:
+            self._archive.on_removed(stream_id)
+
+
+async def _open_archive(settings: Settings, clock: WallClock, stack: AsyncExitStack) -> Archive | None:
+    """What is kept; None where the settings say that nothing is. Raises `ConfigError` and `StoreError`."""
+    if not settings.storage.enabled:
+        return None
+    archive = await asyncio.to_thread(Archive, settings.storage, clock)
+    stack.push_async_callback(asyncio.to_thread, archive.close)
+    await asyncio.to_thread(archive.open)
+    return archive
+
+
+def _notification_targets(settings: Settings) -> RuleTargets:
+    """Raises `ConfigError` for a rule that cannot be used."""
+    if settings.notifications.rules and not settings.storage.enabled:
+        raise ConfigError("notifications tell of events, and without storage there are none: set storage.enabled")
+    return rule_targets(settings.notifications, settings.server.public_url)
+
+
+def _start_notifier(targets: RuleTargets, archive: Archive | None, stack: AsyncExitStack) -> Dispatcher | None:
+    """Who tells of events; None where there are none. It ends before the store does, and after the recorder."""
+    if archive is None:
+        return None
+    notifier = Dispatcher(targets, Outbox(archive.store.writer))
+    stack.push_async_callback(asyncio.to_thread, notifier.stop)
+    notifier.start()
+    return notifier
 
 
 def _check_streams(settings: Settings) -> None:

@@ -111,7 +111,7 @@ def evaluate(  # noqa: PLR0913  # one parameter per option, as typer wants it
     path = weights or find_weights(default_weights_dir())
     if card and path is None:
         raise WeightsError("there are no trained weights, so there is no card to write into")
-    scorer = make_scorer(weights, device)
+    scorer = make_scorer(weights, device, both_paths=True)
     try:
         used = card_in_use(weights, scorer.info)
         judge = Judge(

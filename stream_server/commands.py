@@ -23,6 +23,7 @@ from analyzer.series import play, read_series
 from analyzer.verdict import Sensitivity
 from stream_server.about import VERSION
 from stream_server.cli_model import add_model_commands
+from stream_server.cli_verify import verify
 from stream_server.exit_codes import Exit
 from stream_server.settings import Settings
 from stream_server.settings_layers import load_settings
@@ -87,7 +88,7 @@ def _streams(sources: list[str]) -> dict[str, str] | None:
 
 
 @app.command()
-def serve(
+def serve(  # noqa: PLR0913  # each is an option of the command
     *,
     host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="TCP port; 0 picks a free one.", show_default="8000")] = None,
@@ -96,6 +97,10 @@ def serve(
         typer.Option(metavar="ID=URL", help="Watch a camera, HTTP stream or file under this name. Repeatable."),
     ] = None,
     demo: Annotated[bool | None, typer.Option("--demo", help="Add two demo streams: a face and a fake of it.")] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Keep history, events and evidence here.", show_default="the user's data folder"),
+    ] = None,
     config: Config = None,
     weights: Weights = None,
     device: Device = None,
@@ -106,7 +111,13 @@ def serve(
     """
     server = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
     settings = _settings(
-        config, server=server or None, streams=_streams(source or []), demo=demo, weights=weights, device=device
+        config,
+        server=server or None,
+        streams=_streams(source or []),
+        demo=demo,
+        weights=weights,
+        device=device,
+        storage=None if data_dir is None else {"data_dir": data_dir},
     )
     from stream_server.app import create_app  # noqa: PLC0415  # see the top
     from stream_server.logs import set_up_logging  # noqa: PLC0415
@@ -278,4 +289,5 @@ def doctor(
     raise typer.Exit(Exit.FOUND if any(check.found is Found.PROBLEM for check in checks) else Exit.OK)
 
 
+app.command()(verify)
 add_model_commands(app)

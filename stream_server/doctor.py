@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import tempfile
@@ -69,6 +70,8 @@ def examine(settings: Settings) -> Iterator[Check]:
         ("port", lambda: _port(settings)),
         ("uploads", lambda: _upload_folder(settings)),
         ("file folders", lambda: _folders(settings)),
+        ("storage", lambda: _storage(settings)),
+        ("notifications", lambda: _notifications(settings)),
     ]
     for name, check in checks:
         try:
@@ -183,6 +186,47 @@ def _folders(settings: Settings) -> Check:
     if unreadable:
         return Check("file folders", Found.WARNING, f"cannot be read: {', '.join(unreadable)}", "see `sources.folders`")
     return Check("file folders", Found.OK, ", ".join(map(str, settings.sources.folders)) or "none configured")
+
+
+def _storage(settings: Settings) -> Check:
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415  # as above
+
+    from stream_server.evidence_zip.keys import KEY_FILE, load_or_make_key  # noqa: PLC0415
+    from stream_server.store.database import look  # noqa: PLC0415
+
+    storage = settings.storage
+    if not storage.enabled:
+        return Check("storage", Found.OK, "nothing is kept: storage.enabled is off")
+    folder = storage.folder()
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        return Check("storage", Found.PROBLEM, f"{there} cannot be written", "choose another folder with --data-dir")
+    url = storage.database_url
+    try:
+        what = look(folder, None if url is None else url.get_secret_value())
+    except DBAPIError as error:
+        advice = "scoring goes on without, and it is tried again; nothing is stored meanwhile"
+        return Check("storage", Found.WARNING, f"the database cannot be used now: {error.orig}", advice)
+    if (folder / KEY_FILE).exists():
+        what += f"; evidence is signed with the key {load_or_make_key(folder).public.fingerprint}"
+    free = shutil.disk_usage(there).free
+    what += f"; {free / 1e9:.1f} GB free"
+    if free < _ENOUGH_BYTES:
+        return Check("storage", Found.WARNING, what, "free some space, or lower storage.event_mb and the others")
+    return Check("storage", Found.OK, what)
+
+
+def _notifications(settings: Settings) -> Check:
+    from stream_server.notify.targets import rule_targets  # noqa: PLC0415  # its services take a while to import
+
+    rules = rule_targets(settings.notifications, settings.server.public_url)
+    if rules and not settings.storage.enabled:
+        advice = "set `storage.enabled`: notifications tell of events, and without there are none"
+        return Check("notifications", Found.PROBLEM, "there are rules, but nothing is kept", advice)
+    names = ", ".join(f"{rule.name} ({len(targets)})" for rule, targets in rules)
+    return Check(
+        "notifications", Found.OK, f"rules with their targets: {names}; nothing was sent" if names else "no rule"
+    )
 
 
 def _readable(folder: Path) -> bool:

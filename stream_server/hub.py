@@ -62,7 +62,7 @@ class Snapshot:
             case StatsMessage():
                 self.stats = message
             case _:
-                pass  # hello and pong are for one client, the progress of an upload is over soon
+                pass  # hello and pong are for one client, an upload is over soon, events are kept by the store
 
     def _forget_stream(self, stream_id: str) -> None:
         self.streams.pop(stream_id, None)

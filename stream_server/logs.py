@@ -10,7 +10,11 @@ from typing import Final
 from stream_server.sources.redaction import redact
 
 # Chatty at `info`: they log each packet's or request's progress.
-_QUIET: Final = ("aioice", "aiortc", "libav", "websockets", "asyncio")
+_QUIET: Final = (
+    *("aioice", "aiortc", "alembic", "libav", "websockets", "asyncio"),
+    # what Apprise uses; these also write addresses with their tokens (its own lines never get out: notify)
+    *("charset_normalizer", "MARKDOWN", "oauthlib", "paho", "requests", "requests_oauthlib", "slixmpp", "urllib3"),
+)
 
 
 class RedactingFormatter(logging.Formatter):

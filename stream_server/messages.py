@@ -30,6 +30,7 @@ from analyzer.datatypes import (
 from analyzer.errors import SourceErrorKind
 from analyzer.verdict import Sensitivity
 from stream_server.clock import WallClock
+from stream_server.events import Event
 from stream_server.evidence import ScoreEvidence, score_evidence
 from stream_server.sources.base import StreamState
 from stream_server.streams import StreamInfo
@@ -82,10 +83,13 @@ class StreamMessage(_Message):
     fps: float | None
     generation: int = Field(description="Grows with each (re)connection.")
     picture: PictureTrouble | None = Field(
-        description="What is wrong with its pictures: `black picture` or `frozen picture`; only while live."
+        description="What is wrong with its pictures: `black picture`, `frozen picture`, `looped picture` or "
+        "`same picture as another stream`; only while live."
     )
     picture_since: float | None = Field(description="Unix seconds; null without trouble.")
+    picture_same_as: str | None = Field(description="The stream that shows the same picture; null in any other case.")
     sensitivity: Sensitivity = Field(description="How easily alerts are raised: `quiet`, `balanced` or `eager`.")
+    privacy: bool = Field(description="No pictures of it are kept, only scores.")
     at: UnixSeconds
 
 
@@ -185,8 +189,19 @@ class StatsMessage(_Message):
     scores_total: int
     scores_per_s: float
     latency_ms: Latency | None = Field(description="Null when nothing was scored.")
+    storage: str | None = Field(
+        description="Why nothing can be stored now; null while all is well, or nothing is kept."
+    )
     dropped: dict[str, int] = Field(description="What was dropped since the start, by cause.")
     queues: dict[str, int] = Field(description="How much waits in each queue.")
+
+
+class EventMessage(_Message):
+    """An event, whenever it changes; only where events are kept."""
+
+    type: Literal["event"] = "event"
+    event: Event
+    deleted: bool = Field(False, description="It is gone, by an operator's hand.")
 
 
 class ServerIdentity(_Part):
@@ -234,6 +249,7 @@ Message = Annotated[
     | VerdictMessage
     | FaceEndedMessage
     | AlertMessage
+    | EventMessage
     | UploadMessage
     | StatsMessage
     | PongMessage,
@@ -261,6 +277,8 @@ def stream_message(info: StreamInfo, at: float) -> StreamMessage:
         sensitivity=info.sensitivity,
         picture=info.picture,
         picture_since=info.picture_since,
+        picture_same_as=info.picture_same_as,
+        privacy=info.privacy,
         at=at,
         **asdict(info.status),
     )

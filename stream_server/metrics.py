@@ -73,9 +73,18 @@ class MonitorCollector(Collector):
             streams.add_metric([state.value], states[state])
         yield streams
         alive = GaugeMetricFamily(f"{PREFIX}_thread_alive", "1 while a thread runs, 0 when it died.", labels=["thread"])
-        for thread in stats.threads:
+        for thread in monitor.threads:
             alive.add_metric([thread.name], float(thread.alive))
         yield alive
+        if monitor.store is not None:
+            status = monitor.store.writer.status
+            yield GaugeMetricFamily(
+                f"{PREFIX}_store_ok", "1 while history and events are stored.", value=float(status.ok)
+            )
+            yield CounterMetricFamily(
+                f"{PREFIX}_stored", "Observations and events that were written.", value=status.written
+            )
+        yield from _notifications(monitor)
         yield GaugeMetricFamily(f"{PREFIX}_viewers", "Open websockets.", value=monitor.hub.viewers)
         yield GaugeMetricFamily(f"{PREFIX}_uploads", "Uploads in work.", value=monitor.uploads.taken)
         yield GaugeMetricFamily(f"{PREFIX}_trained", "1 with trained weights, 0 without.", value=float(monitor.trained))
@@ -96,6 +105,21 @@ def _streams(stats: EngineStats) -> Iterator[Metric]:
     yield from (received, taken, faces)
 
 
+def _notifications(monitor: Monitor) -> Iterator[Metric]:
+    counts = CounterMetricFamily(
+        f"{PREFIX}_notifications", "Notifications, by rule and outcome.", labels=["rule", "outcome"]
+    )
+    waiting = GaugeMetricFamily(f"{PREFIX}_notifications_waiting", "Not taken yet, by rule.", labels=["rule"])
+    for one in () if monitor.notifier is None else monitor.notifier.status:
+        name = one.rule.name
+        counts.add_metric([name, "sent"], sum(target.sent for target in one.targets))
+        counts.add_metric([name, "failed"], sum(target.failed for target in one.targets))
+        counts.add_metric([name, "dead"], sum(target.dead for target in one.targets))
+        counts.add_metric([name, "held_back"], one.held_back)
+        waiting.add_metric([name], sum(target.waiting for target in one.targets))
+    yield from (counts, waiting)
+
+
 def _by_label(name: str, help_text: str, label: str, values: dict[str, int]) -> Metric:
     family = CounterMetricFamily(f"{PREFIX}_{name}", help_text, labels=[label])
     for key, value in values.items():
@@ -114,8 +138,15 @@ def _add_histogram(family: HistogramMetricFamily, labels: list[str], histogram: 
 
 def drops(monitor: Monitor, stats: EngineStats) -> dict[str, int]:
     """Everything that was dropped since the start, by cause."""
+    lost = {}
+    if monitor.archive is not None:
+        archive = monitor.archive
+        lost = {"not_stored": archive.store.writer.status.lost, "event_skipped": archive.recorder.skipped}
+    told = {} if monitor.notifier is None else {"not_notified": monitor.notifier.dropped}
     return {
         **stats.dropped,
+        **lost,
+        **told,
         "client_message": monitor.hub.dropped_messages,
         "client_picture": monitor.hub.dropped_views,
     }
@@ -123,7 +154,10 @@ def drops(monitor: Monitor, stats: EngineStats) -> dict[str, int]:
 
 def queue_lengths(monitor: Monitor, stats: EngineStats) -> dict[str, int]:
     """How much waits in each queue."""
-    return {**stats.queues, "slowest_client": monitor.hub.longest_queue}
+    waiting = {} if monitor.store is None else {"store": monitor.store.writer.status.waiting}
+    if monitor.notifier is not None:
+        waiting["notify"] = monitor.notifier.inbox_length
+    return {**stats.queues, **waiting, "slowest_client": monitor.hub.longest_queue}
 
 
 def quantile(bounds_s: Sequence[float], counts: Sequence[int], share: float) -> float | None:
@@ -166,7 +200,8 @@ class StatsReporter:
         counts = [now - before for now, before in zip(stats.latency.counts, self._counts, strict=True)]
         p50, p95 = (quantile(stats.latency.bounds_s, counts, share) for share in (0.5, 0.95))
         self._at_s, self._scores, self._counts = now_s, stats.scores, stats.latency.counts
-        well = monitor.trained and all(thread.alive for thread in stats.threads)
+        store = None if monitor.store is None else monitor.store.writer.status
+        well = monitor.trained and not monitor.dead_threads and (store is None or store.ok)
         return StatsMessage(
             at=monitor.clock.now(),
             device=monitor.engine.info.device,
@@ -179,6 +214,7 @@ class StatsReporter:
             latency_ms=None
             if p50 is None or p95 is None
             else Latency(p50=round(p50 * 1000, 1), p95=round(p95 * 1000, 1)),
+            storage=None if store is None else store.error,
             dropped=drops(monitor, stats),
             queues=queue_lengths(monitor, stats),
         )

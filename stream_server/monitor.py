@@ -15,14 +15,18 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from analyzer.engine import Engine
+from analyzer.engine_stats import ThreadHealth
 from analyzer.errors import OverloadedError
 from analyzer.faces.detector import FaceDetector
 from analyzer.model.card import WeightsCard
+from stream_server.archive import Archive
 from stream_server.clock import WallClock
 from stream_server.feed import Feed
 from stream_server.history import ScoreHistory
 from stream_server.hub import Hub
+from stream_server.notify.dispatcher import Dispatcher
 from stream_server.settings import Settings
+from stream_server.store.store import Store
 from stream_server.streams import StreamRegistry
 
 
@@ -66,6 +70,10 @@ class Monitor:
     registry: StreamRegistry
     uploads: UploadDesk
     clock: WallClock
+    archive: Archive | None = None
+    """None where nothing is kept."""
+    notifier: Dispatcher | None = None
+    """None where nothing is kept."""
     card: WeightsCard | None = None
     """Of the weights in use; None without."""
     started_s: float = field(default_factory=time.monotonic)
@@ -77,7 +85,18 @@ class Monitor:
     @property
     def dead_threads(self) -> tuple[str, ...]:
         """Names of threads that should run and do not."""
-        return tuple(thread.name for thread in self.engine.stats().threads if not thread.alive)
+        return tuple(thread.name for thread in self.threads if not thread.alive)
+
+    @property
+    def threads(self) -> tuple[ThreadHealth, ...]:
+        """Those that should run."""
+        store = () if self.store is None else (self.store.writer.health,)
+        return (*self.engine.stats().threads, *store, *(() if self.notifier is None else self.notifier.threads))
+
+    @property
+    def store(self) -> Store | None:
+        """None where nothing is kept."""
+        return None if self.archive is None else self.archive.store
 
     @property
     def trained(self) -> bool:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from stream_server.messages import json_schema
+from stream_server.notify.settings import NotificationRule, Webhook
 from stream_server.settings import ENV_PREFIX, IceServer, Settings, StreamEntry
 
 _BEGIN: Final = "<!-- made by python -m stream_server.reference docs -->"
@@ -22,7 +23,13 @@ _END: Final = "<!-- end -->"
 
 def settings_reference() -> list[str]:
     """One table row per setting: key, variable, default, meaning."""
-    return [*_rows(Settings, ""), *_rows(StreamEntry, "streams.ID."), *_rows(IceServer, "webrtc.ice_servers.N.")]
+    return [
+        *_rows(Settings, ""),
+        *_rows(StreamEntry, "streams.ID."),
+        *_rows(IceServer, "webrtc.ice_servers.N."),
+        *_rows(NotificationRule, "notifications.rules.N."),
+        *_rows(Webhook, "notifications.rules.N.webhooks.N."),
+    ]
 
 
 def _rows(model: type[BaseModel], prefix: str) -> list[str]:

@@ -11,7 +11,8 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+import platformdirs
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,10 +21,12 @@ from pydantic_settings import (
 
 from analyzer.config import AnalyzerConfig
 from analyzer.verdict import Sensitivity
+from stream_server.notify.settings import NotificationSettings
+from stream_server.settings_section import Section, StreamId
+from stream_server.store.keeping import Keeping
 from stream_server.streams import StreamSettings
 
 ENV_PREFIX = "DEEPFAKE_MONITOR_"
-STREAM_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 
 def _network(text: str) -> str:
@@ -46,16 +49,15 @@ def _ice_url(text: str) -> str:
     return text
 
 
+def _public_url(text: str) -> str:
+    if not re.fullmatch(r"https?://[A-Za-z0-9._\-\[\]:]+(/[\w./~-]*)?", text, re.ASCII):
+        raise ValueError("expected an address such as https://monitor.example, without user, `?` and `#`")
+    return text.rstrip("/")
+
+
 Network = Annotated[str, AfterValidator(_network)]
 Origin = Annotated[str, AfterValidator(_origin)]
 IceUrl = Annotated[str, AfterValidator(_ice_url)]
-StreamId = Annotated[str, Field(pattern=STREAM_ID_PATTERN)]
-
-
-class Section(BaseModel):
-    """One section of the settings: frozen, and a key that it does not know is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 class ServerSettings(Section):
@@ -70,6 +72,10 @@ class ServerSettings(Section):
         (),
         description="Names that a browser may call the server by, besides those of this machine. On loopback no others "
         "are answered; elsewhere all are unless some are set here (DNS rebinding).",
+    )
+    public_url: Annotated[str, AfterValidator(_public_url)] | None = Field(
+        None,
+        description="Where people reach the dashboard, such as `https://monitor.example`; notifications link to it.",
     )
     max_upload_mb: int = Field(
         512, ge=1, le=65536, description="Largest body of `POST /predict_video` in MB (10^6 bytes)."
@@ -159,11 +165,55 @@ class SourceSettings(Section):
         3.0, gt=0, le=300, description="A live stream without a picture for this long is `stalled`."
     )
 
-    def config(self, alerts: AlertSettings) -> StreamSettings:
+    def config(
+        self, alerts: AlertSettings, private: frozenset[str] = frozenset(), *, recorded: bool = True
+    ) -> StreamSettings:
         """The same as a frozen dataclass, as the registry takes it."""
         return StreamSettings(
-            **self.model_dump(), sensitivity=alerts.sensitivity, sensitivities=dict(alerts.sensitivities)
+            **self.model_dump(),
+            sensitivity=alerts.sensitivity,
+            sensitivities=dict(alerts.sensitivities),
+            private=private,
+            recorded=recorded,
         )
+
+
+class StorageSettings(Section):
+    """What is kept, where, and for how long (docs/storage.md); whichever of days and MB is reached first."""
+
+    enabled: bool = Field(True, description="Keep history, events and evidence. Without, alerts are only shown.")
+    data_dir: Path | None = Field(
+        None,
+        description="Folder of the database and of the key that signs evidence; by default `deepfake-monitor` in the "
+        "user's data folder (`~/.local/share` on Linux).",
+    )
+    database_url: SecretStr | None = Field(
+        None, description="`postgresql://USER:PASSWORD@HOST/DATABASE` instead of a file in `data_dir`."
+    )
+    private_streams: tuple[StreamId, ...] = Field(
+        (), description="Streams, webcams too, of which no pictures are kept, only scores (docs/privacy.md)."
+    )
+    score_hours: float = Field(1.0, ge=0, le=8760, description="Every single score, for so long.")
+    score_mb: float = Field(500.0, ge=1, le=1e6, description="And at most so much of them.")
+    history_days: float = Field(30.0, ge=0, le=3650, description="Scores in steps of ten seconds, for so long.")
+    history_mb: float = Field(2000.0, ge=1, le=1e6, description="And at most so much of them.")
+    event_days: float = Field(365.0, ge=0, le=3650, description="Events with their evidence, for so long.")
+    event_mb: float = Field(10_000.0, ge=1, le=1e8, description="And at most so much of them.")
+
+    def keeping(self) -> Keeping:
+        """The same as a frozen dataclass of the store."""
+        return Keeping(
+            score_hours=self.score_hours,
+            score_mb=self.score_mb,
+            history_days=self.history_days,
+            history_mb=self.history_mb,
+            event_days=self.event_days,
+            event_mb=self.event_mb,
+        )
+
+    def folder(self) -> Path:
+        """Where data is kept."""
+        return self.data_dir or platformdirs.user_data_path("deepfake-monitor", appauthor=False)
 
 
 class IceServer(Section):
@@ -213,6 +263,7 @@ class StreamEntry(Section):
 
     url: str = Field(min_length=1, repr=False, description="`rtsp:`, `rtsps:`, `rtmp:`, `http:`, `https:` or a file.")
     transport: Literal["tcp", "udp"] | None = Field(None, description="RTSP transport of this stream.")
+    privacy: bool = Field(False, description="Keep no pictures of it, only scores.")
 
 
 class Settings(BaseSettings):
@@ -241,7 +292,14 @@ class Settings(BaseSettings):
     analyzer: AnalyzerSettings = AnalyzerSettings()
     alerts: AlertSettings = AlertSettings()
     sources: SourceSettings = SourceSettings()
+    storage: StorageSettings = StorageSettings()
+    notifications: NotificationSettings = NotificationSettings()
     webrtc: WebRTCSettings = WebRTCSettings()
+
+    @property
+    def private_streams(self) -> frozenset[str]:
+        """Ids of streams of which no pictures are kept."""
+        return frozenset(self.storage.private_streams) | {name for name, one in self.streams.items() if one.privacy}
 
     @property
     def detector_engine(self) -> str:

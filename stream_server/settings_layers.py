@@ -14,6 +14,7 @@ from pydantic_settings import EnvSettingsSource, SettingsError
 
 from analyzer.errors import ConfigError
 from stream_server.settings import ENV_PREFIX, Settings
+from stream_server.settings_section import STREAM_ID_PATTERN
 
 _SHOWN_CHARACTERS: Final = 80  # of a wrong value in an error message
 _CREDENTIALS: Final = re.compile(r"://[^/\s@]*@")
@@ -88,11 +89,32 @@ def _explain(error: Any, layers: list[tuple[str, dict[str, Any]]]) -> str:
     key = ".".join(part for part in location if part != "[key]")
     if origin == "environment":
         key = ENV_PREFIX + "__".join(location).upper()
+    rule = _rule_name(location, layers)
+    if rule is not None:
+        key = f"{key} (rule {rule!r})"
     if error["type"] == "extra_forbidden":
         return f"{origin}: {key}: unknown setting; docs/settings.md lists all of them"
-    secret = "credential" in key or error["type"] == "missing" or isinstance(error["input"], Mapping | BaseModel)
+    # what stands below `notifications` may be an address with a token, in whatever place it came to stand
+    secret = "credential" in key or location[0] == "notifications" or error["type"] == "missing"
+    secret = secret or isinstance(error["input"], Mapping | BaseModel)
     got = "" if secret else f", got {_CREDENTIALS.sub('://***@', repr(error['input']))[:_SHOWN_CHARACTERS]}"
     return f"{origin}: {key}: expected: {error['msg'].removeprefix('Value error, ').removeprefix('expected ')}{got}"
+
+
+def _rule_name(location: list[str], layers: list[tuple[str, dict[str, Any]]]) -> str | None:
+    """The name of the notification rule that an error is about: a number says little to people."""
+    if location[:2] != ["notifications", "rules"] or len(location) < 3:
+        return None
+    for _, layer in reversed(layers):
+        rules = (
+            (layer.get("notifications") or {}).get("rules") if isinstance(layer.get("notifications"), dict) else None
+        )
+        if isinstance(rules, list) and location[2].isdigit() and int(location[2]) < len(rules):
+            rule = rules[int(location[2])]
+            name = rule.get("name") if isinstance(rule, dict) else None
+            # only what may be a name: an address pasted into the wrong place is not repeated
+            return name if isinstance(name, str) and re.fullmatch(STREAM_ID_PATTERN, name) else None
+    return None
 
 
 def _holds(layer: Any, location: list[str]) -> bool:

@@ -44,6 +44,10 @@ class StreamSettings:
     """How easily alerts are raised, unless a stream says otherwise."""
     sensitivities: Mapping[str, Sensitivity] = field(default_factory=dict)
     """The same of single streams, by id, whoever adds or publishes them."""
+    private: frozenset[str] = frozenset()
+    """Ids of streams of which no pictures are kept."""
+    recorded: bool = True
+    """Whether anything is kept of any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,10 @@ class StreamInfo:
     """What is wrong with its pictures; None also when none come."""
     picture_since: float | None = None
     """Unix seconds."""
+    picture_same_as: str | None = None
+    """The stream that shows the same; only with `PictureTrouble.DUPLICATED`."""
+    privacy: bool = False
+    """No pictures of it are kept, only scores."""
 
 
 class Slot(Protocol):
@@ -78,6 +86,10 @@ class StreamEngine(Protocol):
 
     def set_rules(self, stream_id: str, rules: VerdictRules) -> None:
         """Forgotten with the stream."""
+        ...
+
+    def record(self, stream_id: str, recorded: bool) -> None:
+        """Whether pictures are made for evidence."""
         ...
 
     def remove_stream(self, stream_id: str) -> None:
@@ -130,10 +142,12 @@ class StreamRegistry:
         trusted: bool,
         transport: Transport | None = None,
         sensitivity: Sensitivity | None = None,
+        privacy: bool = False,
     ) -> StreamInfo:
         """Watch a camera, an HTTP video or a file. `trusted`: the operator said so (any file), not a client of the API.
 
-        `transport` and `sensitivity`: None for what the settings say.
+        `transport` and `sensitivity`: None for what the settings say. `privacy`: keep no pictures of it; where the
+        settings say so for its id, they are not kept in any case.
 
         Raises `ConfigError` (id, address), `ConflictError` (id taken), `OverloadedError` (too many streams) and
         `SourceError(FORBIDDEN)`. That nobody answers is no error: the stream is added and says so.
@@ -157,7 +171,7 @@ class StreamRegistry:
                 transport=transport or self._settings.rtsp_transport,
             )
 
-        return self._add(stream_id, address.kind, address.masked, make, sensitivity)
+        return self._add(stream_id, address.kind, address.masked, make, sensitivity, privacy=privacy)
 
     def add_source(self, stream_id: str, kind: str, make: Callable[[OnFrame, OnStatus], Source]) -> StreamInfo:
         """Watch what `make(on_frame, on_status)` makes: WHIP publishers, demo clips. Same errors as `add_url`."""
@@ -178,14 +192,33 @@ class StreamRegistry:
             self._publish(entry.info)
         return entry.info
 
-    def show_picture(self, stream_id: str, trouble: PictureTrouble | None, since: float) -> None:
+    def set_privacy(self, stream_id: str, privacy: bool) -> StreamInfo:
+        """Whether pictures of it are kept, from now on.
+
+        Raises `NotFoundError`, and `ConflictError` where the settings say for its id that none are.
+        """
+        entry = self._entry(stream_id)
+        if not privacy and stream_id in self._settings.private:
+            raise ConflictError(f"the settings keep the stream {stream_id!r} private: change them, and restart")
+        self._engine.record(stream_id, self._settings.recorded and not privacy)
+        if entry.info.privacy != privacy:
+            entry.info = replace(entry.info, privacy=privacy)
+            self._publish(entry.info)
+        return entry.info
+
+    def show_picture(
+        self, stream_id: str, trouble: PictureTrouble | None, since: float, same_as: str | None = None
+    ) -> None:
         """Its pictures got into trouble, or out of it. What still comes of a stream after its removal is ignored."""
         entry = self._entries.get(stream_id)
-        if entry is None or entry.removal is not None or entry.info.picture is trouble:
+        if entry is None or entry.removal is not None:
             return
-        entry.info = replace(entry.info, picture=trouble, picture_since=None if trouble is None else since)
+        if (entry.info.picture, entry.info.picture_same_as) == (trouble, same_as):
+            return
+        since_or_none = None if trouble is None else since
+        entry.info = replace(entry.info, picture=trouble, picture_since=since_or_none, picture_same_as=same_as)
         if trouble is not None:
-            log.warning("stream %s: %s", stream_id, trouble)
+            log.warning("stream %s: %s%s", stream_id, trouble, f": {same_as}" if same_as else "")
         self._publish(entry.info)
 
     def get(self, stream_id: str) -> StreamInfo:
@@ -231,13 +264,18 @@ class StreamRegistry:
         url: str | None,
         make: Callable[[OnFrame, OnStatus], Source],
         sensitivity: Sensitivity | None = None,
+        *,
+        privacy: bool = False,
     ) -> StreamInfo:
         loop = asyncio.get_running_loop()
         status = SourceStatus(StreamState.CONNECTING)
         chosen = sensitivity or self._settings.sensitivities.get(stream_id, self._settings.sensitivity)
-        entry = _Entry(StreamInfo(stream_id, kind, url, status, time.time(), chosen), status)
+        privacy = privacy or stream_id in self._settings.private
+        info = StreamInfo(stream_id, kind, url, status, time.time(), chosen, privacy=privacy)
+        entry = _Entry(info, status)
         slot = self._engine.add_stream(stream_id)
         self._engine.set_rules(stream_id, chosen.rules)
+        self._engine.record(stream_id, self._settings.recorded and not privacy)
 
         def on_frame(frame: Frame) -> None:
             entry.frame_at_s = frame.received_at_s
@@ -272,7 +310,7 @@ class StreamRegistry:
         if entry.info.status != status:
             entry.info = replace(entry.info, status=status)
             if status.state is not StreamState.LIVE:
-                entry.info = replace(entry.info, picture=None, picture_since=None)
+                entry.info = replace(entry.info, picture=None, picture_since=None, picture_same_as=None)
             self._log(entry)
             self._publish(entry.info)
 

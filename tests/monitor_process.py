@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
@@ -83,11 +85,17 @@ class MonitorProcess:
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[str] | None = None
+        self._folder = tempfile.TemporaryDirectory(prefix="dm-data-")
         self.address = ""
+
+    @property
+    def data(self) -> Path:
+        """Where it keeps its data; gone with the block."""
+        return Path(self._folder.name)
 
     def __enter__(self) -> MonitorProcess:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "stream_server.cli", "serve", "--port", "0"],
+            [sys.executable, "-m", "stream_server.cli", "serve", "--port", "0", "--data-dir", str(self.data)],
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -114,6 +122,7 @@ class MonitorProcess:
             self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
+        self._folder.cleanup()
 
     @property
     def usage(self) -> psutil.Process:

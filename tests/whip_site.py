@@ -66,6 +66,9 @@ class Slots:
         assert stream_id in self.of
         del rules
 
+    def record(self, stream_id: str, recorded: bool) -> None:
+        pass
+
     def remove_stream(self, stream_id: str) -> None:
         del self.of[stream_id]
 

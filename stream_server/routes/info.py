@@ -34,10 +34,23 @@ class ThreadState(BaseModel):
     error: str | None = Field(description="What it died of.")
 
 
+class StorageState(BaseModel):
+    """Whether history and events are stored."""
+
+    ok: bool
+    error: str | None = Field(description="Why not; scoring goes on, and what waits is tried again.")
+    place: str = Field(description="The file, or the server without its password.")
+    waiting: int = Field(description="Observations and events not written yet.")
+    lost: int = Field(description="Those that never will be.")
+    written: int = Field(description="Since the start.")
+
+
 class Health(BaseModel):
     """The first five fields are a fixed contract."""
 
-    status: Literal["ok", "degraded"] = Field(description="`degraded`: no trained weights, or a thread died.")
+    status: Literal["ok", "degraded"] = Field(
+        description="`degraded`: no trained weights, a thread died, or nothing can be stored."
+    )
     device: str
     model: str
     num_frames: int
@@ -48,6 +61,7 @@ class Health(BaseModel):
     uptime_s: float
     streams: dict[str, int] = Field(description="Number of streams in each state.")
     threads: list[ThreadState]
+    storage: StorageState | None = Field(description="Null where nothing is kept, by the settings.")
 
 
 class Limits(BaseModel):
@@ -105,18 +119,22 @@ class IceServers(BaseModel):
 def health_of(monitor: Monitor) -> Health:
     """How the monitor is, now."""
     info = monitor.engine.info
-    threads = [ThreadState(name=t.name, alive=t.alive, error=t.error) for t in monitor.engine.stats().threads]
+    threads = [ThreadState(name=t.name, alive=t.alive, error=t.error) for t in monitor.threads]
+    store = None if monitor.store is None else monitor.store.writer.status
     dead = [thread.name for thread in threads if not thread.alive]
     notes = [f"thread {name} died; restart the monitor" for name in dead]
     if not monitor.trained:
         notes.append("no trained weights: nothing is scored")
+    if store is not None and store.error is not None:
+        notes.append(f"nothing is stored: {store.error}")
     if info.note:
         notes.append(info.note)
+    notes += _undelivered(monitor)
     states: dict[str, int] = {}
     for stream in monitor.registry.list():
         states[stream.status.state] = states.get(stream.status.state, 0) + 1
     return Health(
-        status="degraded" if dead or not monitor.trained else "ok",
+        status="degraded" if dead or not monitor.trained or (store is not None and not store.ok) else "ok",
         device=info.device,
         model=info.model,
         num_frames=NUM_FRAMES,
@@ -127,7 +145,19 @@ def health_of(monitor: Monitor) -> Health:
         uptime_s=round(monitor.uptime_s, 3),
         streams=states,
         threads=threads,
+        storage=None if store is None else StorageState(**asdict(store)),
     )
+
+
+def _undelivered(monitor: Monitor) -> list[str]:
+    """Scoring does not suffer, so that the status stays what it is; but nobody may be told of alerts."""
+    rules = () if monitor.notifier is None else monitor.notifier.status
+    return [
+        f"notifications of rule {one.rule.name} do not reach {target.target}: {target.last_error}"
+        for one in rules
+        for target in one.targets
+        if target.last_error is not None
+    ]
 
 
 @router.get("/health", summary="Is it well?", responses={503: {"model": Health, "description": "A thread died."}})

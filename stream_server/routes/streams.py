@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
 import cv2
 import numpy as np
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import Response
 
 from analyzer.series import Series
@@ -17,7 +17,7 @@ from analyzer.verdict import Sensitivity
 from stream_server.http_errors import ApiError, error_docs
 from stream_server.messages import FacesMessage, ScoreMessage, StreamMessage, read_view_payload, stream_message
 from stream_server.monitor import Monitor, TheMonitor
-from stream_server.settings import STREAM_ID_PATTERN
+from stream_server.settings_section import STREAM_ID_PATTERN
 
 SNAPSHOT_TIMEOUT_S: Final = 2.0
 """A live stream delivers several pictures in this time, even under load."""
@@ -56,6 +56,7 @@ class NewStream(BaseModel):
     sensitivity: Sensitivity | None = Field(
         None, description="How easily alerts are raised (docs/alerts.md); null for what the settings say."
     )
+    privacy: bool = Field(False, description="Keep no pictures of it, only scores (docs/privacy.md).")
 
 
 class StreamChange(BaseModel):
@@ -63,7 +64,14 @@ class StreamChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    sensitivity: Sensitivity = Field(description="How easily alerts are raised (docs/alerts.md).")
+    sensitivity: Sensitivity | None = Field(None, description="How easily alerts are raised (docs/alerts.md).")
+    privacy: bool | None = Field(None, description="Keep no pictures of it, only scores (docs/privacy.md).")
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.sensitivity is None and self.privacy is None:
+            raise ValueError("expected sensitivity, privacy or both")
+        return self
 
 
 class StreamList(BaseModel):
@@ -107,7 +115,12 @@ async def list_streams(monitor: TheMonitor) -> StreamList:
 async def add_stream(new: NewStream, monitor: TheMonitor, response: Response) -> StreamMessage:
     """Open a camera, an HTTP stream, or a file below a configured folder; it reconnects by itself until removed."""
     info = monitor.registry.add_url(
-        new.id, new.url, trusted=False, transport=new.transport, sensitivity=new.sensitivity
+        new.id,
+        new.url,
+        trusted=False,
+        transport=new.transport,
+        sensitivity=new.sensitivity,
+        privacy=new.privacy,
     )
     response.headers["Location"] = f"/api/streams/{new.id}"
     return stream_message(info, monitor.clock.now())
@@ -125,14 +138,18 @@ async def get_stream(stream_id: StreamPath, monitor: TheMonitor) -> StreamMessag
     responses=error_docs(s404="no such stream", s422="not a stream id, or not a sensitivity"),
 )
 async def change_stream(stream_id: StreamPath, change: StreamChange, monitor: TheMonitor) -> StreamMessage:
-    """Make a stream's alerts easier or harder to raise, from its next face on; an alert that is on stays on."""
-    info = monitor.registry.set_sensitivity(stream_id, change.sensitivity)
+    """Make a stream's alerts easier or harder to raise, from its next face on; keep pictures of it, or none."""
+    info = monitor.registry.get(stream_id)
+    if change.sensitivity is not None:
+        info = monitor.registry.set_sensitivity(stream_id, change.sensitivity)
+    if change.privacy is not None:
+        info = monitor.registry.set_privacy(stream_id, change.privacy)
     return stream_message(info, monitor.clock.now())
 
 
 @router.delete("/{stream_id}", status_code=204, summary="Remove a stream", responses=_NO_SUCH_STREAM)
 async def remove_stream(stream_id: StreamPath, monitor: TheMonitor) -> None:
-    """Close a stream, webcams included, and forget its history."""
+    """Close a stream, webcams included. What is stored of it stays (`DELETE /api/streams/{stream_id}/data`)."""
     await monitor.registry.remove(stream_id)
 
 

@@ -106,7 +106,8 @@ class ThreadSource:
                 generation=self._generation,
             )
         )
-        self._on_frame(Frame(self._stream_id, self._generation, self._index, pts_s, now, video_frame))
+        replayed = self.kind == "file"
+        self._on_frame(Frame(self._stream_id, self._generation, self._index, pts_s, now, video_frame, replayed))
         self._index += 1
         return now
 

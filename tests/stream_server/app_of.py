@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import av
@@ -131,21 +133,34 @@ def running_app(
     make_detector: Callable[[], FaceDetector] = a_face_detector,
 ) -> Iterator[Running]:
     """Start the application, stop it at the end."""
-    app = create_app(settings or Settings(analyzer=QUICK), make_scorer=make_scorer, make_detector=make_detector)
-    with TestClient(app, base_url=BASE) as client:
-        yield Running(app, client)
+    with _own_folder(settings or Settings(analyzer=QUICK)) as own:
+        app = create_app(own, make_scorer=make_scorer, make_detector=make_detector)
+        with TestClient(app, base_url=BASE) as client:
+            yield Running(app, client)
+
+
+@contextmanager
+def _own_folder(settings: Settings) -> Iterator[Settings]:
+    """With a folder for its data, unless it has one: two applications cannot share one."""
+    if settings.storage.data_dir is not None:
+        yield settings
+        return
+    with tempfile.TemporaryDirectory(prefix="dm-app-") as folder:
+        storage = settings.storage.model_copy(update={"data_dir": Path(folder)})
+        yield settings.model_copy(update={"storage": storage})
 
 
 @contextmanager
 def served_app(settings: Settings | None = None, make_scorer: Callable[[], Scorer] = FakeScorer) -> Iterator[str]:
     """The application behind a real socket, in a thread of its own; its address."""
-    app = create_app(settings or Settings(), make_scorer=make_scorer)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5))
-    with listen(Settings(server=ServerSettings(port=0))) as bound:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, name="served-app")
-        thread.start()
-        try:
-            yield address_of(bound)
-        finally:
-            server.should_exit = True
-            thread.join()
+    with _own_folder(settings or Settings()) as own:
+        app = create_app(own, make_scorer=make_scorer)
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5))
+        with listen(Settings(server=ServerSettings(port=0))) as bound:
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, name="served-app")
+            thread.start()
+            try:
+                yield address_of(bound)
+            finally:
+                server.should_exit = True
+                thread.join()

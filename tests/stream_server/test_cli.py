@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from analyzer import errors
+from analyzer.datatypes import Observation
 from analyzer.model.card import WeightsCard
 from analyzer.model.weights import save_weights
-from analyzer.series import Observation, Series
+from analyzer.series import Series
 from analyzer.verdict import Sensitivity
 from stream_server import cli, commands
 from stream_server.exit_codes import Exit, exit_code_of
@@ -76,7 +77,7 @@ def test_version_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert re.fullmatch(r"deepfake-monitor \S+\n", capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("command", ["serve", "score", "doctor", "train", "evaluate", "replay"])
+@pytest.mark.parametrize("command", ["serve", "score", "doctor", "train", "evaluate", "replay", "verify"])
 def test_every_command_explains_itself(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
@@ -89,7 +90,7 @@ def test_every_command_and_exit_code_stands_in_the_docs() -> None:
     names = {
         info.name or (info.callback.__name__ if info.callback else "") for info in commands.app.registered_commands
     }
-    assert names == {"serve", "score", "doctor", "train", "evaluate", "bench", "replay"}
+    assert names == {"serve", "score", "doctor", "train", "evaluate", "bench", "replay", "verify"}
     for name in names:
         assert f"## `deepfake-monitor {name}" in text
     for code in Exit:
@@ -106,7 +107,7 @@ def test_bench_hands_its_options_on(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     [["nonsense"], ["serve", "--nonsense"], ["serve", "--port", "x"], ["serve", "--source", "x"],
      ["serve", "--source", "=rtsp://h"], ["serve", "--source", "a="], ["score"], ["train", "m.tsv"],
      ["train", "m.tsv", "-o", "x", "--name", "../x"], ["evaluate"], ["replay"],
-     ["replay", "x", "--sensitivity", "loud"]],
+     ["replay", "x", "--sensitivity", "loud"], ["verify"]],
     ids=" ".join,
 )  # fmt: skip
 def test_a_wrong_command_line_is_exit_code_2(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
@@ -319,5 +320,12 @@ def test_a_signal_before_the_commands_are_loaded_is_no_traceback(number: signal.
 
 
 def test_every_error_of_ours_has_a_code_that_is_not_success() -> None:
-    kinds = [errors.ConfigError, errors.NoFacesError, errors.WeightsError, errors.DetectorError, errors.OverloadedError]
-    assert [exit_code_of(kind("x")) for kind in kinds] == [3, 3, 4, 4, 4]
+    kinds = [
+        errors.ConfigError,
+        errors.EvidenceError,
+        errors.NoFacesError,
+        errors.WeightsError,
+        errors.DetectorError,
+        errors.OverloadedError,
+    ]
+    assert [exit_code_of(kind("x")) for kind in kinds] == [3, 3, 3, 4, 4, 4]

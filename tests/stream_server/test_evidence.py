@@ -17,7 +17,6 @@ def test_evidence_is_rounded_and_keeps_its_meaning() -> None:
     assert said is not None
     assert said.where[5] == (10, 10, 90, 90, 90, 10, 10)
     assert said.when == (1.0, *(0.0,) * 15)
-    assert said.when_counts is False
     assert said.frame_logits[0] == -0.98
     assert said.window_logit == -0.13
     assert math.fsum(said.counted) / 16 == pytest.approx(math.fsum(given.counted) / 16, abs=0.005)
@@ -35,6 +34,12 @@ def test_evidence_is_rounded_and_keeps_its_meaning() -> None:
 )
 def test_what_is_no_evidence_is_left_out(evidence: Evidence | None) -> None:
     assert score_evidence(evidence) is None
+
+
+def test_a_window_path_without_a_say_is_null() -> None:
+    said = score_evidence(replace(an_evidence(), when=None, window_logit=None))
+    assert said is not None
+    assert said.model_dump(mode="json")["when"] is said.window_logit is None
 
 
 def test_huge_numbers_stay_json() -> None:

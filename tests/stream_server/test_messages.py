@@ -13,6 +13,7 @@ from analyzer.datatypes import FaceEnded, FaceKey, VerdictState
 from analyzer.errors import SourceErrorKind
 from stream_server.clock import WallClock
 from stream_server.messages import (
+    EventMessage,
     HelloMessage,
     Latency,
     Message,
@@ -30,6 +31,7 @@ from stream_server.messages import (
 )
 from stream_server.sources.base import SourceStatus, StreamState
 from stream_server.streams import StreamInfo
+from tests.events_of import an_event
 from tests.fakes import an_evidence
 from tests.stream_server.messages_of import FIT, UNFIT, a_score, a_stream, a_verdict, an_alert, some_faces
 
@@ -44,7 +46,7 @@ def one_of_each() -> dict[str, Message]:
     verdict, alert = to_message(a_verdict(), CLOCK), to_message(an_alert(), CLOCK)
     stats = StatsMessage(
         at=1.0, device="cpu", model="m", status="ok", streams=1, viewers=1, scores_total=9, scores_per_s=6.0,
-        latency_ms=Latency(p50=50, p95=90), dropped={"stale": 1}, queues={"crops": 0},
+        latency_ms=Latency(p50=50, p95=90), storage=None, dropped={"stale": 1}, queues={"crops": 0},
     )  # fmt: skip
     hello = {
         "server": ServerIdentity(name="deepfake-monitor", version="0"), "at": 1.0, "device": "cpu", "model": "m",
@@ -55,7 +57,7 @@ def one_of_each() -> dict[str, Message]:
     upload = UploadMessage(upload_id="u", progress=0.5, at=1.0)
     everything: list[Message] = [
         HelloMessage.model_validate(hello), stream, faces, score, verdict, ended, alert, upload, stats,
-        PongMessage(at=1.0),
+        EventMessage(event=an_event()), PongMessage(at=1.0),
     ]  # fmt: skip
     return {message.type: message for message in everything}
 
@@ -125,7 +127,7 @@ def test_a_stream_message_carries_the_whole_status() -> None:
         "v": 1, "type": "stream", "stream_id": "door", "kind": "rtsp", "url": None, "state": "lost",
         "error_kind": "auth", "message": "wrong password", "retry_in_s": 4.0, "width": 640, "height": 480,
         "codec": "h264", "fps": 25.0, "generation": 3, "sensitivity": "balanced", "picture": None,
-        "picture_since": None, "at": 7.0,
+        "picture_since": None, "picture_same_as": None, "privacy": False, "at": 7.0,
     }  # fmt: skip
 
 

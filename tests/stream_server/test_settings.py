@@ -54,7 +54,7 @@ def test_the_analyzer_section_is_the_analyzers_own_config() -> None:
 
 def test_the_sources_section_is_the_registrys_own_settings() -> None:
     assert SourceSettings().config(AlertSettings()) == StreamSettings()
-    names = {*SourceSettings.model_fields, *AlertSettings.model_fields}
+    names = {*SourceSettings.model_fields, *AlertSettings.model_fields, "private", "recorded"}
     assert names == {field.name for field in fields(StreamSettings)}
 
 

@@ -48,6 +48,9 @@ class ListedEngine:
         assert stream_id in self.slots
         self.rules[stream_id] = rules
 
+    def record(self, stream_id: str, recorded: bool) -> None:
+        pass
+
     def remove_stream(self, stream_id: str) -> None:
         del self.slots[stream_id]
         self.rules.pop(stream_id, None)
@@ -446,6 +449,9 @@ async def test_what_is_wrong_with_the_pictures_is_told_until_it_is_over() -> Non
         assert [(one.picture, one.picture_since) for one in world.published[before:]] == [
             (PictureTrouble.FROZEN, 1_000.0), (None, None)
         ]  # fmt: skip
+        for other in ("door", "hall"):
+            world.registry.show_picture("cam", PictureTrouble.DUPLICATED, 1_015.0, other)
+            assert world.registry.get("cam").picture_same_as == other
         await world.registry.remove("cam")
         world.registry.show_picture("cam", PictureTrouble.BLACK, 1_020.0)
         assert world.removed == ["cam"]
@@ -459,6 +465,7 @@ async def test_a_stream_without_pictures_has_no_trouble_with_them() -> None:
         world.registry.show_picture("cam", PictureTrouble.FROZEN, 1_000.0)
         world.registry.show_picture("cam", PictureTrouble.FROZEN, 1_000.0)
         assert [one.picture for one in world.published].count(PictureTrouble.FROZEN) == 1
+        world.registry.show_picture("cam", PictureTrouble.DUPLICATED, 1_001.0, "door")
         source.say(StreamState.LOST, 1)
         info = await world.until_state(StreamState.LOST)
-        assert (info.picture, info.picture_since) == (None, None)
+        assert (info.picture, info.picture_since, info.picture_same_as) == (None, None, None)

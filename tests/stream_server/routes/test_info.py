@@ -31,7 +31,11 @@ def test_health_is_what_the_contract_names_and_more(running: Running) -> None:
     assert body["backend"] == "fake"
     assert body["uptime_s"] >= 0
     assert sum(body["streams"].values()) == 1
-    assert {thread["name"]: thread["alive"] for thread in body["threads"]} == {"model": True, "vision-door": True}
+    assert {thread["name"]: thread["alive"] for thread in body["threads"]} == {
+        "model": True,
+        "vision-door": True,
+        "store": True,
+    }
 
 
 def test_without_weights_it_is_degraded_but_answers() -> None:

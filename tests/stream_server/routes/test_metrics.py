@@ -5,7 +5,8 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.stream_server.app_of import deliver_until, running_app
+from stream_server.settings import Settings, StorageSettings
+from tests.stream_server.app_of import QUICK, deliver_until, running_app
 
 DOCS = Path(__file__).parents[3] / "docs" / "metrics.md"
 
@@ -55,8 +56,9 @@ def test_every_cause_and_queue_stands_in_the_docs() -> None:
         assert f"`{name}`" in DOCS.read_text()
 
 
-def test_two_applications_in_one_process_count_apart() -> None:
-    with running_app() as one, running_app() as other:
+def test_two_applications_in_one_process_count_apart(tmp_path: Path) -> None:
+    settings = Settings(analyzer=QUICK, storage=StorageSettings(data_dir=tmp_path))
+    with running_app(settings) as one, running_app() as other:
         one.add_source()
         assert "door" in one.client.get("/metrics").text
         assert "door" not in other.client.get("/metrics").text

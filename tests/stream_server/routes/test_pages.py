@@ -62,7 +62,12 @@ def test_the_openapi_document_describes_every_route(running: Running) -> None:
     assert set(document["paths"]) == {
         "/health", "/info", "/metrics", "/predict_video", "/api/ice-servers", "/api/streams",
         "/api/streams/{stream_id}", "/api/streams/{stream_id}/scores", "/api/streams/{stream_id}/series.jsonl",
-        "/api/streams/{stream_id}/snapshot.jpg",
+        "/api/streams/{stream_id}/snapshot.jpg", "/api/streams/{stream_id}/history",
+        "/api/streams/{stream_id}/data.zip", "/api/streams/{stream_id}/data", "/api/stored", "/api/marks.zip",
+        "/api/events", "/api/events/{event_id}", "/api/events/{event_id}/evidence.zip",
+        "/api/events/{event_id}/parts/{name}", "/api/evidence-key",
+        "/api/notifications", "/api/notifications/dead", "/api/notifications/dead/{letter_id}",
+        "/api/notifications/dead/{letter_id}/retry", "/api/notifications/{rule}/test",
     }  # fmt: skip
     for path, methods in document["paths"].items():
         for method, operation in methods.items():

@@ -16,7 +16,7 @@ from analyzer.verdict import Sensitivity
 from stream_server.messages import FaceBox, FacesMessage, Quality, ScoreMessage
 from stream_server.routes import streams
 from stream_server.routes.streams import draw_boxes
-from stream_server.settings import AlertSettings, Settings, SourceSettings
+from stream_server.settings import AlertSettings, Settings, SourceSettings, StorageSettings
 from stream_server.sources.rtsp import RTSPSource
 from tests.stream_server.app_of import QUICK, Running, deliver_until, running_app, wait_for
 
@@ -162,6 +162,11 @@ def test_trouble_with_the_pictures_comes_from_the_analyzer_to_the_api() -> None:
             assert told["picture"] == "frozen picture"
             assert told["picture_since"] == pytest.approx(time.time() - 10, abs=2)
             assert running.client.get("/api/streams/door").json()["picture"] == "frozen picture"
+            emit(PictureState("door", PictureTrouble.DUPLICATED, time.monotonic(), same_as="hall"))
+            twin = wait_for(
+                socket, lambda message: message["type"] == "stream" and message["picture_same_as"] == "hall"
+            )
+            assert twin["picture"] == "same picture as another stream"
             emit(PictureState("door", None, time.monotonic()))
             over = wait_for(socket, lambda message: message["type"] == "stream" and message["picture"] is None)
         assert over["picture_since"] is None
@@ -254,3 +259,31 @@ def test_a_box_beyond_the_picture_is_no_problem() -> None:
     )  # fmt: skip
     for fit in (True, False):
         assert pixels(draw_boxes(some_faces(*boxes, fit=fit), a_jpeg(960, 540), {1: score})).shape == (540, 960, 3)
+
+
+def test_pictures_of_a_stream_are_kept_unless_somebody_says_otherwise() -> None:
+    settings = Settings(
+        analyzer=QUICK,
+        streams={"hall": {"url": "rtsp://127.0.0.1:1/x", "privacy": True}},
+        storage=StorageSettings(private_streams=("desk",)),
+    )
+    with running_app(settings) as running:
+        client = running.client
+        assert client.get("/api/streams/hall").json()["privacy"] is True
+        for stream_id, body, private in (("desk", {}, True), ("door", {"privacy": True}, True), ("yard", {}, False)):
+            new = {"id": stream_id, "url": "rtsp://127.0.0.1:1/x", **body}
+            assert client.post("/api/streams", json=new).json()["privacy"] is private
+            assert running.monitor.engine._streams[stream_id].recorded is not private
+        assert client.patch("/api/streams/yard", json={"privacy": True}).json()["privacy"] is True
+        assert running.monitor.engine._streams["yard"].recorded is False
+        changed = client.patch("/api/streams/yard", json={"privacy": False, "sensitivity": "quiet"}).json()
+        assert (changed["privacy"], changed["sensitivity"]) == (False, "quiet")
+        held = client.patch("/api/streams/desk", json={"privacy": False})
+        assert (held.status_code, held.json()["error"]["code"]) == (409, "taken")
+        assert client.get("/api/streams/desk").json()["privacy"] is True
+
+
+def test_where_nothing_is_kept_no_pictures_are_made_for_it() -> None:
+    with running_app(Settings(analyzer=QUICK, storage=StorageSettings(enabled=False))) as running:
+        running.client.post("/api/streams", json={"id": "door", "url": "rtsp://127.0.0.1:1/x"})
+        assert running.monitor.engine._streams["door"].recorded is False

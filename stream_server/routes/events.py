@@ -1,0 +1,184 @@
+"""`/api/events`: what alerts have opened, page by page; their evidence; what operators make of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Header, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from analyzer.errors import NotFoundError
+from stream_server import byte_range
+from stream_server.archive import Archive
+from stream_server.events import EVENT_ID, Event, EventKind, EventState, ReviewMark
+from stream_server.evidence_zip.pack import pack
+from stream_server.http_errors import ApiError, error_docs
+from stream_server.messages import EventMessage
+from stream_server.monitor import Monitor, TheMonitor
+from stream_server.store import reading, rows
+
+router = APIRouter(prefix="/api", tags=["events"])
+
+MOST: Final = 500
+"""Events of one page."""
+_UNKNOWN: Final = error_docs(s404="no such event, or nothing is kept", s422="not an event id")
+_AWAY: Final = error_docs(s503="the database cannot be used now")
+
+EventId = Annotated[
+    str,
+    Path(alias="event_id", pattern=f"^{EVENT_ID.pattern}$", examples=["20260924T143000-1f0c9a3b"]),
+]
+
+
+class EventQuery(BaseModel):
+    """Which events."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    stream_id: str | None = Field(None, max_length=64, pattern=r"^[^\x00]*$", description="Of one stream only.")
+    kind: EventKind | None = None
+    state: EventState | None = None
+    mark: ReviewMark | None = None
+    marked: bool | None = Field(None, description="Whether anybody has marked it.")
+    since: float | None = Field(
+        None, allow_inf_nan=False, description="Unix seconds; those that started then or later."
+    )
+    until: float | None = Field(None, allow_inf_nan=False, description="Unix seconds; started before.")
+    before: str | None = Field(None, pattern=f"^{EVENT_ID.pattern}$", description="`next` of the page before.")
+    limit: int = Field(50, ge=1, le=MOST)
+
+
+class EventList(BaseModel):
+    """One page of events, the newest first."""
+
+    items: list[Event]
+    next: str | None = Field(description="Give it as `before` for the next page; null where there are no more.")
+
+
+class Review(BaseModel):
+    """What an operator makes of an event."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mark: ReviewMark | None = Field(description="Null takes it back.")
+    note: str = Field("", max_length=2000, pattern=r"^[^\x00]*$")
+
+
+class EvidenceKey(BaseModel):
+    """The public half of the key that signs this monitor's evidence."""
+
+    algorithm: str = "Ed25519"
+    fingerprint: str = Field(description="To compare with what `deepfake-monitor verify` prints.")
+    public_key: str = Field(description="PEM.")
+
+
+def _archive(monitor: TheMonitor) -> Archive:
+    if monitor.archive is None:
+        raise ApiError(404, "nothing_kept", "nothing is kept: storage.enabled is off in the settings")
+    return monitor.archive
+
+
+TheArchive = Annotated[Archive, Depends(_archive)]
+
+
+@router.get(
+    "/events",
+    summary="Events",
+    responses={**_AWAY, **error_docs(s404="nothing is kept", s422="not a question that can be asked")},
+)
+async def list_events(archive: TheArchive, query: Annotated[EventQuery, Query()]) -> EventList:
+    """What alerts have opened, the newest first, page by page."""
+    which = reading.EventFilter(**query.model_dump())
+    page = await archive.store.read(lambda connection: reading.list_events(connection, which))
+    return EventList(items=list(page.events), next=page.next)
+
+
+@router.get("/events/{event_id}", summary="One event", responses={**_UNKNOWN, **_AWAY})
+async def get_event(event_id: EventId, archive: TheArchive) -> Event:
+    """One event, with the names of its files."""
+    return await archive.store.read(lambda connection: reading.get_event(connection, event_id))
+
+
+@router.patch("/events/{event_id}", summary="Mark an event", responses={**_UNKNOWN, **_AWAY})
+async def mark_event(event_id: EventId, review: Review, archive: TheArchive, monitor: TheMonitor) -> Event:
+    """Say what it was: confirmed, a false alarm, unsure; null takes that back. Marks help the next weights."""
+    marked_at = None if review.mark is None and not review.note else monitor.clock.now()
+    event = await archive.store.write(
+        lambda connection: rows.mark_event(connection, event_id, review.mark, review.note, marked_at)
+    )
+    archive.recorder.on_marked(event)
+    _publish(monitor, event)
+    return event
+
+
+@router.delete("/events/{event_id}", status_code=204, summary="Delete an event", responses={**_UNKNOWN, **_AWAY})
+async def delete_event(event_id: EventId, archive: TheArchive, monitor: TheMonitor) -> None:
+    """With its evidence, for good. One that goes on cannot be deleted (409)."""
+    if archive.open_event(event_id) is not None:
+        raise ApiError(409, "still_open", "the event still goes on: delete it when it has ended")
+    event = await archive.store.read(lambda connection: reading.get_event(connection, event_id))
+    await archive.store.write(lambda connection: rows.delete_event(connection, event_id))
+    archive.recorder.drop_event(event_id)
+    # what was on its way meanwhile
+    await archive.store.write(lambda connection: rows.delete_event(connection, event_id))
+    _publish(monitor, event, deleted=True)
+
+
+@router.get(
+    "/events/{event_id}/evidence.zip",
+    summary="Evidence",
+    response_class=Response,
+    responses={
+        200: {"content": {"application/zip": {}}, "description": "A signed zip (docs/evidence.md)."},
+        **_UNKNOWN,
+        **_AWAY,
+    },
+)
+async def get_evidence(event_id: EventId, archive: TheArchive) -> Response:
+    """Report, scores, pictures and clip in one signed zip; `deepfake-monitor verify` checks it (docs/evidence.md)."""
+    event, parts = await archive.store.read(
+        lambda connection: (reading.get_event(connection, event_id), reading.parts_of(connection, event_id))
+    )
+    data = await asyncio.to_thread(pack, event, parts, archive.key, time.time())
+    name = f'attachment; filename="evidence-{event_id}.zip"'
+    return Response(data, media_type="application/zip", headers={"Content-Disposition": name})
+
+
+@router.get(
+    "/events/{event_id}/parts/{name:path}",
+    summary="One file of the evidence",
+    response_class=Response,
+    responses={
+        200: {"description": "The file."},
+        206: {"description": "The part of it that was asked for."},
+        416: {"description": "It has no such part."},
+        **_UNKNOWN,
+        **_AWAY,
+    },
+)
+async def get_part(
+    event_id: EventId,
+    name: Annotated[str, Path(max_length=64, examples=["strip.jpg"])],
+    archive: TheArchive,
+    range_: Annotated[str | None, Header(alias="Range", description="`bytes=FIRST-LAST`, as players ask.")] = None,
+) -> Response:
+    """A picture, the clip or the scores by name, as `parts` of the event lists them."""
+    if "\x00" in name:
+        raise NotFoundError("no file has such a name")
+    part = await archive.store.read(lambda connection: reading.part_of(connection, event_id, name))
+    # while an event goes on its files are made anew, and a deleted one's must not stay in a browser
+    return byte_range.answer(part.data, part.media_type, range_, {"Cache-Control": "no-store"})
+
+
+@router.get("/evidence-key", summary="What signs evidence", responses=error_docs(s404="nothing is kept"))
+async def get_key(archive: TheArchive) -> EvidenceKey:
+    """The public key of this monitor; the private one never leaves the data folder."""
+    public = archive.key.public
+    return EvidenceKey(fingerprint=public.fingerprint, public_key=public.pem)
+
+
+def _publish(monitor: Monitor, event: Event, *, deleted: bool = False) -> None:
+    monitor.hub.publish(EventMessage(event=event, deleted=deleted))

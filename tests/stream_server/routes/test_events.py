@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stream_server.events import Event, EventKind, EventState, ReviewMark
+from stream_server.evidence_zip.verify import verify
+from stream_server.settings import Settings, StorageSettings
+from stream_server.store.writer import StoreWriter
+from tests.events_of import PICTURE, SERIES, START, an_event
+from tests.stream_server.app_of import QUICK, Running, deliver_until, running_app, wait_for
+
+EVENTS = [
+    an_event(START),
+    an_event(START + 60, stream_id="door", kind=EventKind.BLACK, face_id=None, rules=None),
+    an_event(START + 120, stream_id="door"),
+]
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    with running_app(Settings(analyzer=QUICK, storage=StorageSettings(data_dir=tmp_path, event_days=3650))) as app:
+        writer = _writer(app)
+        for event in EVENTS:
+            writer.save_event(event, [SERIES, PICTURE])
+        writer.submit(lambda _: None).result(10)
+        yield app
+
+
+def _writer(app: Running) -> StoreWriter:
+    assert app.monitor.store is not None
+    return app.monitor.store.writer
+
+
+def test_events_are_listed_page_by_page_newest_first(running: Running) -> None:
+    first = running.client.get("/api/events", params={"limit": 2}).json()
+    assert [one["id"] for one in first["items"]] == [EVENTS[2].id, EVENTS[1].id]
+    second = running.client.get("/api/events", params={"limit": 2, "before": first["next"]}).json()
+    assert [one["id"] for one in second["items"]] == [EVENTS[0].id]
+    assert second["next"] is None
+    assert {"id", "stream_id", "state", "started_at"} <= set(first["items"][0])
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"stream_id": "door"}, [2, 1]),
+        ({"kind": "black picture"}, [1]),
+        ({"state": "open"}, []),
+        ({"marked": "false", "until": START + 1}, [0]),
+        ({"since": START + 100}, [2]),
+    ],
+    ids=["stream", "kind", "state", "unmarked and until", "since"],
+)
+def test_events_are_found_by_what_is_asked(running: Running, query: dict[str, Any], found: list[int]) -> None:
+    items = running.client.get("/api/events", params=query).json()["items"]
+    assert [one["id"] for one in items] == [EVENTS[i].id for i in found]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"limit": 0}, {"limit": 501}, {"before": "nonsense"}, {"kind": "nonsense"}, {"since": "nan"},
+        {"since": "inf"}, {"stream_id": "x" * 65}, {"stream_id": "a\x00b"}, {"unknown": "1"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_bad_questions_are_answered_in_the_one_shape(running: Running, query: dict[str, Any]) -> None:
+    answer = running.client.get("/api/events", params=query)
+    assert answer.status_code == 422
+    assert answer.json()["error"]["code"] == "invalid"
+
+
+def test_one_event_names_the_files_of_its_evidence_and_they_can_be_fetched(running: Running) -> None:
+    event = running.client.get(f"/api/events/{EVENTS[0].id}").json()
+    assert [part["name"] for part in event["parts"]] == ["scores.jsonl", "strip.jpg"]
+    answer = running.client.get(f"/api/events/{EVENTS[0].id}/parts/strip.jpg")
+    assert (answer.content, answer.headers["content-type"]) == (PICTURE.data, "image/jpeg")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("20200101T000000-00000000", 404),
+        ("20200101T000000-00000000/evidence.zip", 404),
+        ("nonsense", 422),
+        ("20200101T000000-00000000/parts/strip.jpg", 404),
+        (f"{EVENTS[0].id}/parts/clip.mp4", 404),
+        (f"{EVENTS[0].id}/parts/..%2F..%2Fetc%2Fpasswd", 404),
+        (f"{EVENTS[0].id}/parts/a%00b", 404),
+        (f"{EVENTS[0].id}/parts/{'x' * 65}", 422),
+    ],
+)
+def test_what_is_not_there_is_not_found(running: Running, path: str, status: int) -> None:
+    answer = running.client.get(f"/api/events/{path}")
+    assert answer.status_code == status
+    assert answer.json()["error"]["code"] in {"not_found", "invalid"}
+
+
+def test_evidence_is_one_zip_that_verifies_against_the_key_that_the_monitor_shows(
+    running: Running, tmp_path: Path
+) -> None:
+    answer = running.client.get(f"/api/events/{EVENTS[0].id}/evidence.zip")
+    assert answer.headers["content-type"] == "application/zip"
+    assert f'filename="evidence-{EVENTS[0].id}.zip"' in answer.headers["content-disposition"]
+    path = tmp_path / "e.zip"
+    path.write_bytes(answer.content)
+    key = running.client.get("/api/evidence-key").json()
+    found = verify(path, key["fingerprint"])
+    assert found.ok
+    assert found.event_id == EVENTS[0].id
+    assert key["public_key"].startswith("-----BEGIN PUBLIC KEY-----")
+
+
+def test_a_mark_is_kept_told_and_can_be_taken_back(running: Running) -> None:
+    path = f"/api/events/{EVENTS[0].id}"
+    with running.live() as socket:
+        marked = running.client.patch(path, json={"mark": "false alarm", "note": "a poster"}).json()
+        assert (marked["mark"], marked["mark_note"]) == ("false alarm", "a poster")
+        assert marked["marked_at"] == pytest.approx(time.time(), abs=60)
+        told = wait_for(socket, lambda message: message["type"] == "event")
+        assert (told["event"]["mark"], told["deleted"]) == ("false alarm", False)
+    assert [one["id"] for one in running.client.get("/api/events", params={"marked": True}).json()["items"]] == [
+        EVENTS[0].id
+    ]
+    undone = running.client.patch(path, json={"mark": None}).json()
+    assert (undone["mark"], undone["mark_note"], undone["marked_at"]) == (None, "", None)
+    assert Event(**undone).parts
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"mark": "nonsense"}, {}, {"mark": "unsure", "note": "x" * 2001}, {"mark": "unsure", "note": "a\x00"}, {"x": 1}],
+    ids=["unknown", "nothing", "long", "nul", "other"],
+)
+def test_a_bad_mark_is_refused(running: Running, body: dict[str, Any]) -> None:
+    assert running.client.patch(f"/api/events/{EVENTS[0].id}", json=body).status_code == 422
+
+
+def test_marking_or_deleting_what_is_not_there_is_not_found(running: Running) -> None:
+    path = "/api/events/20200101T000000-00000000"
+    assert running.client.patch(path, json={"mark": ReviewMark.UNSURE.value}).status_code == 404
+    assert running.client.delete(path).status_code == 404
+
+
+def test_an_event_can_be_deleted_for_good_and_everybody_hears_of_it(running: Running) -> None:
+    path = f"/api/events/{EVENTS[0].id}"
+    with running.live() as socket:
+        assert running.client.delete(path).status_code == 204
+        told = wait_for(socket, lambda message: message["type"] == "event")
+        assert (told["event"]["id"], told["deleted"]) == (EVENTS[0].id, True)
+    assert running.client.get(path).status_code == 404
+    assert running.client.get(f"{path}/parts/strip.jpg").status_code == 404
+
+
+def test_without_storage_nothing_is_kept_and_that_is_said(tmp_path: Path) -> None:
+    settings = Settings(analyzer=QUICK, storage=StorageSettings(enabled=False, data_dir=tmp_path / "data"))
+    with running_app(settings) as app:
+        for path in ("/api/events", f"/api/events/{EVENTS[0].id}", "/api/evidence-key"):
+            answer = app.client.get(path)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (404, "nothing_kept")
+        assert app.client.get("/health").json()["storage"] is None
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_lost_database_answers_503_and_degrades_health(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sqlalchemy.exc import OperationalError  # noqa: PLC0415
+
+    def lost(*_: object) -> None:
+        raise OperationalError("", {}, Exception("disk I/O error"))
+
+    assert running.monitor.store is not None
+    monkeypatch.setattr(running.monitor.store._database, "read", lost)
+    answer = running.client.get("/api/events")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "store_failed")
+    assert "disk I/O error" in answer.json()["error"]["message"]
+    with running.monitor.store.writer._wake:
+        running.monitor.store.writer._failure = "disk I/O error"
+    health = running.client.get("/health").json()
+    assert (health["status"], health["storage"]["ok"]) == ("degraded", False)
+    assert "nothing is stored: disk I/O error" in health["note"]
+    running.monitor.store.writer._failure = None
+
+
+def test_an_alert_becomes_an_event_with_evidence_from_frame_to_zip(running: Running, tmp_path: Path) -> None:
+    source = running.add_source("cam")
+    running.client.patch("/api/streams/cam", json={"sensitivity": "eager"})
+    kind = EventKind.MANIPULATION.value
+    with running.live() as socket:
+        told = deliver_until(source, socket, lambda one: one["type"] == "event" and one["event"]["kind"] == kind)
+        event_id = told["event"]["id"]
+        assert running.client.delete(f"/api/events/{event_id}").json()["error"]["code"] == "still_open"
+        running.client.delete("/api/streams/cam")
+        wait_for(
+            socket, lambda one: one["type"] == "event" and one["event"]["id"] == event_id and one["event"]["parts"]
+        )
+    _writer(running).submit(lambda _: None).result(10)
+    event = running.client.get(f"/api/events/{event_id}").json()
+    assert (event["stream_id"], event["state"]) == ("cam", EventState.INTERRUPTED.value)
+    names = {part["name"] for part in event["parts"]}
+    assert {"scores.jsonl", "strip.jpg", "faces/16.jpg", "snapshot-start.jpg", "clip.mp4"} <= names
+    path = tmp_path / "e.zip"
+    path.write_bytes(running.client.get(f"/api/events/{event_id}/evidence.zip").content)
+    assert verify(path).ok
