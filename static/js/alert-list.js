@@ -1,6 +1,7 @@
 /** @import { Context } from "./types.js" */
 import { h, icon } from "./dom.js";
-import { SCORE_MEANING, capital, percent } from "./format.js";
+import { eventAddress } from "./route.js";
+import { SCORE_MEANING, capital, percent, pictureTrouble } from "./format.js";
 
 /** Alerts that are over stay listed for a while, so that nobody misses one by looking away. */
 const SHOW_OVER = 3;
@@ -9,7 +10,9 @@ const SHOW_OVER = 3;
 export class AlertList extends HTMLElement {
   #context;
   #list = h("ul");
-  #end;
+  /** @type {(() => void)[]} */
+  #ends;
+  #shown = "";
 
   /** @param {Context} context */
   constructor(context) {
@@ -17,7 +20,7 @@ export class AlertList extends HTMLElement {
     this.#context = context;
     this.dataset.testid = "alert-list";
     this.append(h("h2", { class: "visually-hidden" }, "Alerts"), this.#list);
-    this.#end = context.store.subscribe("alerts", () => this.#render());
+    this.#ends = ["alerts", "events"].map((topic) => context.store.subscribe(topic, () => this.#render()));
     this.#render();
   }
 
@@ -26,16 +29,27 @@ export class AlertList extends HTMLElement {
   }
 
   close() {
-    this.#end();
+    for (const end of this.#ends) end();
   }
 
   #render() {
-    const alerts = this.#context.store.alerts();
-    const pictures = this.#context.store.pictureAlerts();
+    const { store } = this.#context;
+    const alerts = store.alerts();
+    const pictures = store.pictureAlerts();
     const raised = alerts.filter((alert) => !alert.over);
     const over = alerts.filter((alert) => alert.over).slice(0, SHOW_OVER);
     this.hidden = pictures.length + raised.length + over.length === 0;
-    this.#list.replaceChildren(...pictures.map(pictureItem), ...[...raised, ...over].map(item));
+    const listed = [
+      ...pictures.map((stream) => ({ stream, eventId: store.events.ofAlert(stream.stream_id, null, stream.picture_since ?? stream.at)?.id })),
+      ...[...raised, ...over].map((alert) => ({ alert, eventId: store.events.ofAlert(alert.stream_id, alert.face_id, alert.started_at)?.id })),
+    ];
+    const shown = JSON.stringify(listed);
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    const focused = this.#list.contains(document.activeElement) ? document.activeElement?.getAttribute("data-key") : null;
+    this.#list.replaceChildren(...listed.map((one) => ("alert" in one ? item(one.alert, one.eventId) : pictureItem(one.stream, one.eventId))));
+    const again = focused ? this.#list.querySelector(`[data-key="${CSS.escape(focused)}"]`) : null;
+    if (again instanceof HTMLElement) again.focus();
   }
 }
 
@@ -46,29 +60,49 @@ function sinceTime(at) {
   return h("time", { datetime: since.toISOString() }, `since ${clock}`);
 }
 
-/** @param {import("./types.js").StreamMessage} stream */
-function pictureItem(stream) {
+/**
+ * To the evidence of an alert, where there is any.
+ *
+ * @param {string | undefined} eventId
+ * @param {string} of what
+ */
+function evidenceLink(eventId, of) {
+  if (eventId === undefined) return null;
+  return h("a", { href: eventAddress(eventId), class: "alert-event", "data-key": eventId, "data-testid": "alert-event" }, "Evidence", h("span", { class: "visually-hidden" }, ` of ${of}`));
+}
+
+/**
+ * @param {import("./types.js").StreamMessage} stream
+ * @param {string | undefined} eventId
+ */
+function pictureItem(stream, eventId) {
   const name = stream.stream_id;
   return h(
     "li",
     { "data-tone": "alert", "data-testid": "alert", "data-over": false },
     icon("alert"),
-    h("span", { class: "alert-words" }, capital(stream.picture ?? "")),
-    h("button", { type: "button", class: "link-button", onclick: () => goTo(name) }, name),
+    h("span", { class: "alert-words" }, capital(pictureTrouble(stream))),
+    h("button", { type: "button", class: "link-button", "data-key": name, onclick: () => goTo(name) }, name),
     sinceTime(stream.picture_since ?? stream.at),
+    evidenceLink(eventId, name),
   );
 }
 
-/** @param {import("./store.js").AlertRecord} alert */
-function item(alert) {
+/**
+ * @param {import("./store.js").AlertRecord} alert
+ * @param {string | undefined} eventId
+ */
+function item(alert, eventId) {
+  const of = `${alert.stream_id}, face ${alert.face_id}`;
   return h(
     "li",
     { "data-tone": alert.over ? "neutral" : "alert", "data-testid": "alert", "data-over": alert.over },
     icon(alert.over ? "clear" : "alert"),
     h("span", { class: "alert-words" }, alert.over ? "Alert over" : "Looks manipulated"),
-    h("button", { type: "button", class: "link-button", onclick: () => goTo(alert.stream_id) }, `${alert.stream_id}, face ${alert.face_id}`),
+    h("button", { type: "button", class: "link-button", "data-key": of, onclick: () => goTo(alert.stream_id) }, of),
     h("span", { class: "alert-score", title: SCORE_MEANING }, percent(alert.fake_probability)),
     sinceTime(alert.started_at),
+    evidenceLink(eventId, of),
   );
 }
 

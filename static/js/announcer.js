@@ -1,6 +1,6 @@
 /** @import { Store } from "./store.js" */
 import { h, setText } from "./dom.js";
-import { percent } from "./format.js";
+import { percent, pictureTrouble } from "./format.js";
 
 /** Says aloud, for screen readers, what the page shows in colour and movement: each change once, not each second. */
 export class Announcer {
@@ -21,7 +21,7 @@ export class Announcer {
     this.#store = store;
     this.#connection = store.connection.state;
     place.append(this.#polite, this.#urgent);
-    this.#ends = [store.subscribe("connection", () => this.#onConnection()), store.subscribe("alerts", () => this.#onAlerts())];
+    this.#ends = [store.subscribe("connection", () => this.#onConnection()), store.subscribe("alerts", () => this.#onAlerts()), store.subscribe("said", () => setText(this.#polite, store.said))];
   }
 
   close() {
@@ -45,7 +45,9 @@ export class Announcer {
       if (this.#raised.has(`${alert.stream_id}/${alert.face_id}`)) continue;
       setText(this.#urgent, `Alert: face ${alert.face_id} of ${alert.stream_id} looks manipulated, ${percent(alert.fake_probability)}.`);
     }
-    for (const { stream_id, picture } of this.#store.pictureAlerts()) {
+    for (const stream of this.#store.pictureAlerts()) {
+      const { stream_id } = stream;
+      const picture = pictureTrouble(stream);
       keys.add(`${stream_id}/${picture}`);
       if (!this.#raised.has(`${stream_id}/${picture}`)) setText(this.#urgent, `Alert: ${picture} from ${stream_id}.`);
     }

@@ -1,4 +1,4 @@
-/** @import { ScorePoint, Sensitivity, StreamMessage, VideoReport } from "./types.js" */
+/** @import { EventPage, EvidenceKey, MonitorEvent, ReviewMark, ScorePoint, Sensitivity, StreamMessage, VideoReport } from "./types.js" */
 
 /** The server's own words about what went wrong; `code` is stable, `message` is for people. */
 export class ApiError extends Error {
@@ -42,7 +42,8 @@ export async function request(path, init) {
   let response;
   try {
     response = await fetch(path, init);
-  } catch {
+  } catch (error) {
+    if (init?.signal?.aborted) throw error; // nobody waits for it any more
     throw errorFrom(0, "");
   }
   if (!response.ok) throw errorFrom(response.status, await response.text());
@@ -91,6 +92,58 @@ export async function removeStream(id) {
 export async function streamScores(id) {
   const response = await request(`/api/streams/${encodeURIComponent(id)}/scores`);
   return (await response.json()).items;
+}
+
+/**
+ * @param {string} query made by `queryOf`
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<EventPage>}
+ */
+export async function listEvents(query, signal) {
+  return (await request(`/api/events?${query}`, { signal: signal ?? null })).json();
+}
+
+/**
+ * @param {string} id
+ * @returns {Promise<MonitorEvent>}
+ */
+export async function getEvent(id) {
+  return (await request(`/api/events/${id}`)).json();
+}
+
+/**
+ * @param {string} id
+ * @param {ReviewMark | null} mark null takes it back
+ * @param {string} note
+ * @returns {Promise<MonitorEvent>}
+ */
+export async function markEvent(id, mark, note) {
+  return (await request(`/api/events/${id}`, json("PATCH", { mark, note }))).json();
+}
+
+/** @param {string} id */
+export async function deleteEvent(id) {
+  await request(`/api/events/${id}`, { method: "DELETE" });
+}
+
+/** Address of the signed zip. @param {string} id */
+export function evidenceAddress(id) {
+  return `/api/events/${id}/evidence.zip`;
+}
+
+/**
+ * Address of one file of the evidence; another where it was made anew, for caches.
+ *
+ * @param {string} id
+ * @param {{ name: string, sha256: string }} part
+ */
+export function partAddress(id, { name, sha256 }) {
+  return `/api/events/${id}/parts/${name}?sha256=${sha256.slice(0, 12)}`;
+}
+
+/** @returns {Promise<EvidenceKey>} */
+export async function evidenceKey() {
+  return (await request("/api/evidence-key")).json();
 }
 
 /** @returns {Promise<RTCIceServer[]>} */

@@ -1,4 +1,5 @@
 /** @import { Context } from "./types.js" */
+/** @import { Route } from "./route.js" */
 import { h, icon, setAttribute, setIcon, setText } from "./dom.js";
 import { connectionWords, counted } from "./format.js";
 
@@ -34,7 +35,7 @@ export class AppHeader extends HTMLElement {
     super();
     this.#context = context;
     this.#actions = actions;
-    this.#tabs = [tab("Live", "#live"), tab("Check a video", "#videos")];
+    this.#tabs = [tab("Live", "#live", "live"), tab("Events", "#/events", "events"), tab("Check a video", "#videos", "videos")];
     this.append(
       h("a", { class: "brand", href: "#live" }, icon("logo"), h("span", {}, "Deepfake Monitor")),
       h("nav", { "aria-label": "Views" }, ...this.#tabs),
@@ -62,9 +63,12 @@ export class AppHeader extends HTMLElement {
     for (const end of this.#ends) end();
   }
 
-  /** @param {string} hash of the view that is open */
-  showView(hash) {
-    for (const link of this.#tabs) setAttribute(link, "aria-current", link.getAttribute("href") === hash ? "page" : null);
+  /** @param {Route["view"]} view that is open */
+  showView(view) {
+    for (const link of this.#tabs) {
+      const current = link.dataset.view === view ? "page" : view === "event" && link.dataset.view === "events" ? "true" : null;
+      setAttribute(link, "aria-current", current);
+    }
   }
 
   #onShare() {
@@ -92,9 +96,10 @@ export class AppHeader extends HTMLElement {
 /**
  * @param {string} words
  * @param {string} href
+ * @param {Route["view"]} view
  */
-function tab(words, href) {
-  return h("a", { class: "tab", href, "data-testid": `tab-${href.slice(1)}` }, words);
+function tab(words, href, view) {
+  return h("a", { class: "tab", href, "data-view": view, "data-testid": `tab-${view}` }, words);
 }
 
 customElements.define("app-header", AppHeader);

@@ -3,9 +3,14 @@ import { AlertList } from "./alert-list.js";
 import { Announcer } from "./announcer.js";
 import { socketUrl } from "./api.js";
 import { AppHeader } from "./app-header.js";
+import { DeleteEventDialog } from "./delete-event-dialog.js";
+import { EventDesk } from "./event-desk.js";
+import { EventList } from "./event-list.js";
+import { EventPage } from "./event-page.js";
 import { LiveSocket } from "./live-socket.js";
 import { NoticeList } from "./notice-list.js";
 import { RemoveDialog } from "./remove-dialog.js";
+import { routeOf } from "./route.js";
 import { ShareWebcamDialog } from "./share-webcam-dialog.js";
 import { StatusBar } from "./status-bar.js";
 import { Store } from "./store.js";
@@ -15,19 +20,24 @@ import { UploadPanel } from "./upload-panel.js";
 import { Uploads } from "./uploads.js";
 import { WebcamShare } from "./webcam-share.js";
 
-const VIEWS = ["#live", "#videos"];
+/** @import { Route } from "./route.js" */
+
+const VIEWS = ["live", "videos", "events", "event"];
 const TITLE = document.title;
 
 /** Puts the dashboard together; everything that lives as long as the page is made here. */
 function start() {
   const store = new Store();
-  const context = { store, ticker: new Ticker(), share: new WebcamShare(store), uploads: new Uploads(store) };
+  const context = { store, ticker: new Ticker(), share: new WebcamShare(store), uploads: new Uploads(store), events: new EventDesk(store) };
   const socket = new LiveSocket(socketUrl("/ws/live"), store);
 
   const addCamera = new AddCameraDialog(store);
   const shareWebcam = new ShareWebcamDialog(context);
   const remove = new RemoveDialog();
+  const deletion = new DeleteEventDialog(context);
   const panel = new UploadPanel(context);
+  const list = new EventList(context);
+  const title = new Title(store);
   const actions = {
     addCamera: () => addCamera.open(),
     shareWebcam: () => shareWebcam.open(),
@@ -36,6 +46,8 @@ function start() {
       panel.choose();
     },
     remove: (/** @type {string} */ streamId) => remove.open(streamId),
+    deleteEvent: (/** @type {string} */ id) => deletion.open(id),
+    titled: (/** @type {string} */ words) => title.show(words),
     retryNow: () => socket.retryNow(),
   };
   const header = new AppHeader(context, actions);
@@ -43,28 +55,57 @@ function start() {
   place("app-top").append(header, new NoticeList(context), new AlertList(context));
   place("live").append(new StreamGrid(context, actions));
   place("videos").append(panel);
+  place("events").append(list);
   place("app-bottom").append(new StatusBar(context));
-  document.body.append(addCamera, shareWebcam, remove);
+  document.body.append(addCamera, shareWebcam, remove, deletion);
   new Announcer(store, document.body);
 
+  /** @type {Route | null} */
+  let before = null;
   const showView = () => {
-    const hash = location.hash || "#live";
-    if (!VIEWS.includes(hash)) return; // the skip link leads to a place, not to a view
-    for (const view of VIEWS) place(view.slice(1)).hidden = view !== hash;
-    header.showView(hash);
+    const route = routeOf(location.hash);
+    if (!route) return; // the skip link leads to a place, not to a view
+    const from = before;
+    before = route;
+    for (const view of VIEWS) place(view).hidden = view !== route.view;
+    header.showView(route.view);
+    if (route.view !== "events") list.leave();
+    if (route.view !== "event") place("event").replaceChildren();
+    title.show({ live: "", videos: "Check a video", events: "Events", event: "Event" }[route.view]);
+    if (route.view === "events") list.open(from?.view === "event" ? from.id : null, from !== null);
+    if (route.view === "event") {
+      const page = new EventPage(context, route.id, actions);
+      place("event").replaceChildren(page);
+      scrollTo({ top: 0 });
+      if (from) page.open();
+    }
   };
   addEventListener("hashchange", showView);
   showView();
-  // a tab in the background still says that somebody should look
-  store.subscribe("alerts", () => {
-    const raised = store.alerts().filter((alert) => !alert.over).length;
-    document.title = raised > 0 ? `(${raised}) ${TITLE}` : TITLE;
-  });
   addEventListener("online", () => socket.retryNow());
   takeDroppedFiles((files) => {
     location.hash = "#videos";
     panel.take(files);
   });
+}
+
+/** The page's title: the view, and how many alerts are raised; a tab in the background still says that somebody should look. */
+class Title {
+  #store;
+  #view = "";
+
+  /** @param {Store} store */
+  constructor(store) {
+    this.#store = store;
+    store.subscribe("alerts", () => this.show(this.#view));
+  }
+
+  /** @param {string} view "" for the first one */
+  show(view) {
+    this.#view = view;
+    const raised = this.#store.alerts().filter((alert) => !alert.over).length;
+    document.title = `${raised > 0 ? `(${raised}) ` : ""}${view ? `${view} · ` : ""}${TITLE}`;
+  }
 }
 
 /** @param {string} id of an element of index.html */

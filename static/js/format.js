@@ -91,13 +91,27 @@ export function streamState(stream, nowS) {
   } else if (stream.state === "ended") {
     detail = stream.message ?? "The source sends no more pictures";
   }
-  if (stream.state === "live" && stream.picture) return { short: capital(stream.picture), tone: "alert", detail: pictureWords(stream.picture) };
+  if (stream.state === "live" && stream.picture) {
+    return { short: capital(pictureTrouble(stream)), tone: "alert", detail: PICTURE_HINTS[stream.picture] ?? "" };
+  }
   return { short, tone, detail: capital(detail) };
 }
 
-/** @param {NonNullable<StreamMessage["picture"]>} picture */
-function pictureWords(picture) {
-  return picture === "black picture" ? "The picture is black: is the lens covered?" : "Nothing moves in the picture: is it a still?";
+/** @type {Record<string, string>} */
+const PICTURE_HINTS = {
+  "black picture": "The picture is black: is the lens covered?",
+  "frozen picture": "Nothing moves in the picture: is it a still?",
+  "looped picture": "The same stretch is shown again and again: is it a recording?",
+  "same picture as another stream": "Two streams show the same video: is one in the other's place?",
+};
+
+/**
+ * What is wrong with a stream's pictures, and which other stream shows the same.
+ *
+ * @param {Pick<StreamMessage, "picture" | "picture_same_as">} stream
+ */
+export function pictureTrouble({ picture, picture_same_as }) {
+  return picture_same_as ? `same picture as ${picture_same_as}` : (picture ?? "");
 }
 
 /** @type {Record<string, string>} */
@@ -219,6 +233,15 @@ export function degradedWords(model) {
     return "No trained weights: faces are found and followed, but nothing is scored. Put a weights file and its card into weights/ and restart the server.";
   }
   return "The server is degraded: a part of it has stopped. Scores may be missing or late; see the server's log and /health.";
+}
+
+/**
+ * What it means that nothing can be stored; "" while all is well.
+ *
+ * @param {Pick<StatsMessage, "storage"> | null} stats
+ */
+export function storageWords(stats) {
+  return stats?.storage ? `What happens now is not being stored: ${stats.storage.replace(/[.\s]+$/, "")}; scoring goes on.` : "";
 }
 
 /** A camera sends more frames than faces are looked at per second: these were passed over as planned, not lost. */

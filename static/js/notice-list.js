@@ -1,6 +1,6 @@
 /** @import { Context } from "./types.js" */
 import { h, icon } from "./dom.js";
-import { degradedWords } from "./format.js";
+import { degradedWords, storageWords } from "./format.js";
 
 /** `<notice-list>`: what the operator must know and no card can tell, with the webcam's troubles and missing weights first. */
 export class NoticeList extends HTMLElement {
@@ -32,14 +32,16 @@ export class NoticeList extends HTMLElement {
   #render() {
     const { store } = this.#context;
     const degraded = store.stats?.status === "degraded" ? degradedWords(store.stats.model) : "";
+    const storage = storageWords(store.stats);
     const left = Math.max(0, Math.ceil(((store.share.retryAtMs ?? 0) - Date.now()) / 1000));
     const sharing =
       store.share.phase === "retrying" ? `Your webcam is not being shared: ${store.share.why}. ${left > 0 ? `Retrying in ${left} s.` : "Retrying…"}` : "";
-    const shown = JSON.stringify([degraded, sharing, store.notices()]);
+    const shown = JSON.stringify([degraded, storage, sharing, store.notices()]);
     if (shown === this.#shown) return;
     this.#shown = shown;
     this.replaceChildren();
     if (degraded) this.append(notice("warning", degraded, "degraded"));
+    if (storage) this.append(notice("error", storage, "storage-trouble"));
     if (sharing) this.append(notice("warning", sharing, "share-retrying"));
     for (const { id, tone, text } of store.notices()) {
       this.append(notice(tone, text, "notice", () => store.dismiss(id)));

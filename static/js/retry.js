@@ -4,6 +4,8 @@ export const LIVE_RETRY_PAUSES_S = [1, 2, 4, 8, 15];
 export const VIEW_RETRY_PAUSES_S = [1, 3, 8, 15];
 /** A webcam's peer connection; the server needs some seconds to notice that the old peer is gone. */
 export const WHIP_RETRY_PAUSES_S = [2, 4, 8, 15];
+/** A file of an event is told of before it is written; after the last pause it is given up. */
+export const PART_RETRY_PAUSES_S = [1, 2, 4];
 
 /** Many dashboards must not come back in the same instant. */
 const JITTER = 0.2;

@@ -1,5 +1,6 @@
 /** @import { AlertMessage, Connection, HelloMessage, LiveMessage, Notice, Share, StatsMessage, StreamMessage, Upload } from "./types.js" */
 import { ServerClock } from "./clock.js";
+import { EventBook } from "./event-book.js";
 import { StreamRecord } from "./stream-record.js";
 
 /** Alerts that are over stay in sight, but not for ever. */
@@ -14,7 +15,7 @@ const CROP_SCALE = 1.3;
  * The one place that holds what the page knows. Views subscribe to a topic and read; they never write.
  *
  * Topics: "connection", "server" (device, model), "stats", "streams" (which there are), "stream:ID" (anything about one),
- * "alerts", "uploads", "share", "notices".
+ * "alerts", "uploads", "share", "notices", "said" (for screen readers), and those of `EventBook`.
  */
 export class Store {
   /** @type {Map<string, Set<() => void>>} */
@@ -28,6 +29,8 @@ export class Store {
   /** @type {Notice[]} */
   #notices = [];
   #noticeCount = 0;
+  events = new EventBook((topic) => this.#notify(topic));
+  said = "";
 
   /** @type {Connection} */
   connection = { state: "connecting", retryAtMs: null, regained: false, sinceMs: 0 };
@@ -110,6 +113,8 @@ export class Store {
         return this.#applyAlert(message);
       case "upload":
         return this.#applyUpload(message.upload_id, message.progress);
+      case "event":
+        return this.events.hear(message);
       case "stats":
         this.clock.observe(message.at);
         this.stats = message;
@@ -169,6 +174,12 @@ export class Store {
   dismiss(noticeId) {
     this.#notices = this.#notices.filter((notice) => notice.id !== noticeId);
     this.#notify("notices");
+  }
+
+  /** Tells those who cannot see it that something was done. @param {string} text */
+  say(text) {
+    this.said = text;
+    this.#notify("said");
   }
 
   close() {
@@ -272,7 +283,7 @@ export class Store {
 
 /** @param {StreamMessage} info */
 function pictureKey(info) {
-  return info.picture && info.state === "live" ? `${info.picture} ${info.picture_since}` : "";
+  return info.picture && info.state === "live" ? `${info.picture} ${info.picture_since} ${info.picture_same_as}` : "";
 }
 
 /** @param {AlertMessage} alert */

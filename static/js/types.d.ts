@@ -29,8 +29,10 @@ export interface StreamMessage {
   fps: number | null;
   generation: number;
   /** What is wrong with its pictures. */
-  picture: "black picture" | "frozen picture" | null;
+  picture: "black picture" | "frozen picture" | "looped picture" | "same picture as another stream" | null;
   picture_since: number | null;
+  /** The stream that shows the same picture. */
+  picture_same_as: string | null;
   sensitivity: Sensitivity;
   at: number;
 }
@@ -66,13 +68,12 @@ export interface FacesMessage {
 export interface Evidence {
   /** 7 rows of 7, 0 to 100. */
   where: number[][];
-  /** 16, oldest first. */
-  when: number[];
-  when_counts: boolean;
+  /** 16, oldest first; null, as is `window_logit`, where the window path has no say with these weights. */
+  when: number[] | null;
   /** 16 logits, oldest first, whose mean is the score's; empty where the server cannot tell. */
   counted: number[];
   frame_logits: number[];
-  window_logit: number;
+  window_logit: number | null;
 }
 
 export interface ScoreMessage {
@@ -138,8 +139,85 @@ export interface StatsMessage {
   scores_total: number;
   scores_per_s: number;
   latency_ms: { p50: number; p95: number } | null;
+  /** Why nothing can be stored now; null while all is well, or nothing is kept. */
+  storage?: string | null;
   dropped: Record<string, number>;
   queues: Record<string, number>;
+}
+
+export type EventKind =
+  | "suspected manipulation"
+  | "black picture"
+  | "frozen picture"
+  | "looped picture"
+  | "same picture as another stream";
+
+export type EventState = "open" | "ended" | "interrupted";
+
+/** What an operator made of an event. */
+export type ReviewMark = "confirmed" | "false alarm" | "unsure";
+
+/** What raised and ended an alert; logits. */
+export interface EventRules {
+  sensitivity: Sensitivity;
+  alert_above: number;
+  /** Logit x seconds. */
+  alert_evidence: number;
+  clear_below: number;
+}
+
+/** One file of an event's evidence. */
+export interface PartInfo {
+  name: string;
+  media_type: string;
+  size: number;
+  sha256: string;
+}
+
+/** One alert from its start to its end; the server's name for it is `Event`, which the browser has taken. */
+export interface MonitorEvent {
+  id: string;
+  stream_id: string;
+  kind: EventKind;
+  state: EventState;
+  face_id: number | null;
+  same_as: string | null;
+  started_at: number;
+  updated_at: number;
+  ended_at: number | null;
+  peak_at: number | null;
+  peak_probability: number | null;
+  scores: number;
+  rules: EventRules | null;
+  source_kind: string;
+  source_url: string | null;
+  model: string;
+  weights_sha256: string | null;
+  version: string;
+  private: boolean;
+  notes: string[];
+  mark: ReviewMark | null;
+  mark_note: string;
+  marked_at: number | null;
+  parts: PartInfo[];
+}
+
+export interface EventMessage {
+  type?: "event";
+  event: MonitorEvent;
+  deleted: boolean;
+}
+
+/** What GET /api/events answers. */
+export interface EventPage {
+  items: MonitorEvent[];
+  next: string | null;
+}
+
+export interface EvidenceKey {
+  algorithm: string;
+  fingerprint: string;
+  public_key: string;
 }
 
 export interface HelloMessage {
@@ -167,6 +245,7 @@ export type LiveMessage =
   | (FaceEndedMessage & { type: "face_ended" })
   | (AlertMessage & { type: "alert" })
   | (UploadMessage & { type: "upload" })
+  | (EventMessage & { type: "event" })
   | (StatsMessage & { type: "stats" })
   | { type: "pong"; at: number };
 
@@ -263,4 +342,5 @@ export interface Context {
   ticker: import("./ticker.js").Ticker;
   share: import("./webcam-share.js").WebcamShare;
   uploads: import("./uploads.js").Uploads;
+  events: import("./event-desk.js").EventDesk;
 }

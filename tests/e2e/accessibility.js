@@ -36,7 +36,9 @@
   if (document.querySelectorAll("main").length !== 1) problems.push("there must be one <main>");
   if (document.querySelectorAll("h1").length !== 1) problems.push("there must be one <h1>");
   if (document.documentElement.scrollWidth > document.documentElement.clientWidth) {
-    problems.push(`wider than the window: ${document.documentElement.scrollWidth} > ${document.documentElement.clientWidth}`);
+    const right = (element) => element.getBoundingClientRect().right;
+    const widest = [...document.body.querySelectorAll("*")].reduce((most, each) => (right(each) > right(most) ? each : most));
+    problems.push(`wider than the window: ${document.documentElement.scrollWidth} > ${document.documentElement.clientWidth}: ${describe(widest)}`);
   }
 
   const parse = (colour) => {

@@ -73,8 +73,10 @@ def stream_message(role: Role, state: str | None = None) -> Json:
         **size,
         "generation": 1,
         "sensitivity": "balanced",
+        "privacy": False,
         "picture": None,
         "picture_since": None,
+        "picture_same_as": None,
         "at": time.time(),
     }
 
@@ -88,11 +90,10 @@ def evidence(p: float, at: float) -> Json:
     waves = [1.5 * math.sin(at + 2 * math.pi * picture / 16) for picture in range(16)]
     return {
         "where": where,
-        "when": [1 / 16] * 16,
-        "when_counts": False,
+        "when": None,
         "counted": [round(logit + wave, 2) for wave in waves],
         "frame_logits": [round(wave, 2) for wave in waves],
-        "window_logit": 0.0,
+        "window_logit": None,
     }
 
 

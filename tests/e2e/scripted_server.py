@@ -131,6 +131,9 @@ class Routes:
         ]
         return JSONResponse({"items": items})
 
+    async def events(self, _: Request) -> Response:
+        return JSONResponse({"items": list(self.stage.script.events), "next": None})
+
     async def ice_servers(self, _: Request) -> Response:
         return JSONResponse({"ice_servers": []})
 
@@ -167,6 +170,7 @@ class Routes:
             Route("/api/streams/{stream_id}", self.change_stream, methods=["PATCH"]),
             Route("/api/streams/{stream_id}", self.remove_stream, methods=["DELETE"]),
             Route("/api/streams/{stream_id}/scores", self.scores),
+            Route("/api/events", self.events),
             Route("/api/ice-servers", self.ice_servers),
             Route("/whip/{stream_id}", self.whip, methods=["POST"]),
             Route("/predict_video", self.predict_video, methods=["POST"]),

@@ -38,6 +38,9 @@ class Script:
     whip_error: tuple[int, str, str] = (503, "overloaded", "No room for one more webcam: 16 of 16 are taken.")
     upload_error: tuple[int, str, str] | None = None
     looks_manipulated: bool = True
+    storage: str | None = None
+    """Why nothing can be stored now."""
+    events: tuple[Json, ...] = ()
     explains: bool = True
     """Whether scores come with their evidence: not every backend has any."""
 
@@ -104,7 +107,12 @@ class Stage:
 
     def stats(self) -> Json:
         drops = {"stale": 3, "replaced": 41}
-        rest: Json = {"viewers": len(self.live), "scores_total": self.tick * 5, "scores_per_s": 61.4, "dropped": drops}
+        rest: Json = {
+            "viewers": len(self.live),
+            "scores_total": self.tick * 5,
+            "scores_per_s": 61.4,
+            "dropped": drops,
+        }
         latency = {"p50": 96.0, "p95": 214.0}
         who = {"device": "cpu", "model": self.script.model, "status": self.script.status}
         return {
@@ -113,6 +121,7 @@ class Stage:
             **who,
             "streams": len(self.script.cast),
             "latency_ms": latency,
+            "storage": self.script.storage,
             "queues": {},
             **rest,
         }

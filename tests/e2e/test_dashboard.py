@@ -216,6 +216,18 @@ def test_a_frozen_picture_is_an_alert_of_its_stream(browser: Browser) -> None:
         expect(card(page, "door-clear").get_by_test_id("stream-state")).to_have_text("Live")
 
 
+def test_a_duplicate_names_the_other_stream(browser: Browser) -> None:
+    with ScriptedServer("alert") as server, WatchedPage(browser, server.url) as opened:
+        page = opened.page
+        [role] = [role for role in CASTS["alert"] if role.stream_id == "door-clear"]
+        trouble = {"picture": "same picture as another stream", "picture_since": time.time(), "picture_same_as": "hall"}
+        server.send({**stream_message(role), **trouble})
+        expect(card(page, "door-clear").get_by_test_id("stream-state")).to_have_text("Same picture as hall")
+        listed = page.get_by_test_id("alert").filter(has_text="Same picture as hall")
+        expect(listed.get_by_role("button", name="door-clear")).to_be_visible()
+        expect(page.get_by_role("alert")).to_have_text(re.compile("same picture as hall from door-clear"))
+
+
 def test_how_easily_alerts_are_raised_is_chosen_on_the_card(browser: Browser) -> None:
     with ScriptedServer("alert") as server, WatchedPage(browser, server.url, expected=("Failed to load",)) as opened:
         choice = card(opened.page, "door-clear").get_by_test_id("sensitivity")

@@ -87,7 +87,8 @@ def card(page: Page, stream_id: str) -> Locator:
 
 
 def expect_accessible(page: Page) -> None:
-    assert page.evaluate(_ACCESSIBILITY) == []
+    problems = page.evaluate(_ACCESSIBILITY)
+    assert not problems, "\n".join(problems)
 
 
 def expect_picture(place: Locator) -> None:

@@ -11,6 +11,7 @@ import {
   notScoredWords,
   percent,
   streamFacts,
+  pictureTrouble,
   streamState,
   verdictView,
   videoVerdict,
@@ -111,4 +112,16 @@ test("drops are summed and explained by cause", () => {
 test("reasons for pictures that were not scored are counted", () => {
   assert.equal(notScoredWords({ blurred: 12, "too small": 0 }), "12 blurred");
   assert.equal(notScoredWords({}), "none");
+});
+
+test("trouble with pictures names the stream that shows the same", () => {
+  assert.equal(pictureTrouble({ picture: "looped picture", picture_same_as: null }), "looped picture");
+  assert.equal(pictureTrouble({ picture: null, picture_same_as: null }), "");
+  const doubled = stream({ state: "live", picture: "same picture as another stream", picture_same_as: "hall" });
+  const { short, tone, detail } = streamState(doubled, 100);
+  assert.deepEqual([short, tone], ["Same picture as hall", "alert"]);
+  assert.match(detail, /Two streams show the same video/);
+  for (const picture of ["black picture", "frozen picture", "looped picture"]) {
+    assert.match(streamState(stream({ ...doubled, picture, picture_same_as: null }), 100).detail, /\?$/);
+  }
 });

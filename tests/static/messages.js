@@ -17,6 +17,7 @@ export const stream = (change = {}) => ({
   sensitivity: "balanced",
   picture: null,
   picture_since: null,
+  picture_same_as: null,
   at: 100,
   ...change,
 });
@@ -51,11 +52,10 @@ export const score = (change = {}) => ({
 
 export const evidence = (change = {}) => ({
   where: Array.from({ length: 7 }, (_, row) => Array.from({ length: 7 }, (_, column) => row + column)),
-  when: Array(16).fill(1 / 16),
-  when_counts: false,
+  when: null,
   counted: Array(16).fill(-2.2),
   frame_logits: Array(16).fill(0),
-  window_logit: 0,
+  window_logit: null,
   ...change,
 });
 
@@ -103,3 +103,33 @@ export const hello = (change = {}) => ({
   stats: null,
   ...change,
 });
+
+export const event = (change = {}) => ({
+  id: "20260921T141320-00000001",
+  stream_id: "cam",
+  kind: "suspected manipulation",
+  state: "ended",
+  face_id: 3,
+  same_as: null,
+  started_at: 1_790_000_000,
+  updated_at: 1_790_000_020,
+  ended_at: 1_790_000_020,
+  peak_at: 1_790_000_008,
+  peak_probability: 0.93,
+  scores: 120,
+  rules: { sensitivity: "balanced", alert_above: 0.25, alert_evidence: 2.5, clear_below: -0.35 },
+  source_kind: "rtsp",
+  source_url: "rtsp://operator:***@camera.example/door",
+  model: "v2",
+  weights_sha256: "ab".repeat(32),
+  version: "0.1.0",
+  private: false,
+  notes: [],
+  mark: null,
+  mark_note: "",
+  marked_at: null,
+  parts: [],
+  ...change,
+});
+
+export const eventMessage = (change = {}, deleted = false) => ({ type: "event", event: event(change), deleted });

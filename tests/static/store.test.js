@@ -128,6 +128,14 @@ test("a picture in trouble is an alert of its stream until it is over, lost or r
   assert.equal(told.filter((topic) => topic === "alerts").length, 6);
 });
 
+test("the same picture as yet another stream is another alert", () => {
+  const { store, told } = greeted();
+  const doubled = { picture: "same picture as another stream", picture_since: 90 };
+  store.apply(stream({ ...doubled, picture_same_as: "door" }));
+  store.apply(stream({ ...doubled, picture_same_as: "hall" }));
+  assert.equal(told.filter((topic) => topic === "alerts").length, 2);
+});
+
 test("old alerts are forgotten", () => {
   const { store } = greeted();
   for (let started_at = 0; started_at < 200; started_at += 1) store.apply(alert({ started_at, raised: false }));
