@@ -40,6 +40,8 @@ class Frame:
     video_frame: VideoFrame
     replayed: bool = False
     """From a file that we play over and over ourselves: that it repeats says nothing."""
+    damaged: bool = False
+    """Something of it, or of what it was predicted from, was lost on the way: its faces are not to be judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class NotScored(StrEnum):
     EXTREME_POSE = "extreme pose"
     CUT_OFF = "cut off by the edge of the picture"
     TRACKER_JUMP = "moved too fast to follow"
+    DAMAGED = "damaged video"
     STALE = "no new picture"
     NO_WEIGHTS = "no trained weights"
 

@@ -11,7 +11,17 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from analyzer.config import AnalyzerConfig
-from analyzer.datatypes import FaceCrop, FaceEnded, FaceKey, Frame, FrameFaces, PictureState, Pixels, TrackedFace
+from analyzer.datatypes import (
+    FaceCrop,
+    FaceEnded,
+    FaceKey,
+    Frame,
+    FrameFaces,
+    NotScored,
+    PictureState,
+    Pixels,
+    TrackedFace,
+)
 from analyzer.duplicate_watch import DuplicateWatch
 from analyzer.errors import MediaError, TooLargeError
 from analyzer.faces.crop import crop_face
@@ -150,6 +160,8 @@ class FacePipeline:
         height, width = rgb.shape[:2]
         pixels = crop_face(rgb, face.smoothed, self._config.crop_scale)
         quality = judge_quality(pixels, face, (width, height), self._config)
+        if frame.damaged and quality.reason is not NotScored.TRACKER_JUMP:  # after that it may be somebody else
+            quality = replace(quality, reason=NotScored.DAMAGED)
         return FaceCrop(
             key=FaceKey(self._stream_id, face.face_id),
             generation=frame.generation,

@@ -167,7 +167,7 @@ class _Reading:
                 self._scorer.forget(key)
 
     def _look_at(self, timed: TimedFrame) -> None:
-        frame = Frame(self._stream_id, 0, timed.index, timed.at_s, timed.at_s, timed.video_frame)
+        frame = Frame(self._stream_id, 0, timed.index, timed.at_s, timed.at_s, timed.video_frame, damaged=timed.damaged)
         try:
             result = self._pipeline.process(frame)
         except TooLargeError:

@@ -15,6 +15,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from analyzer.damage import Damage
 from analyzer.errors import MediaError, NotAVideoError, TooLargeError
 from analyzer.pipeline import MAX_PIXELS
 
@@ -61,6 +62,8 @@ class TimedFrame:
     """Media time since the first picture, seconds, always rising."""
     progress: float
     """Share of the file read so far, 0 to 1, never falling."""
+    damaged: bool = False
+    """It rests on something that could not be decoded whole."""
 
 
 class MediaClock:
@@ -75,6 +78,11 @@ class MediaClock:
         self._at_s: float | None = None
         self._shift_s: float | None = None
         """What is added to a timestamp; None until the first one."""
+
+    @property
+    def now_s(self) -> float:
+        """The media time of the newest frame."""
+        return self._at_s or 0.0
 
     def tick(self, pts_s: float | None) -> float:
         """The media time of the next frame, whose timestamp in seconds is `pts_s`."""
@@ -152,11 +160,13 @@ class VideoFile:
         self._container.close()
 
     def frames(self) -> Iterator[TimedFrame]:
-        """All pictures that can be decoded, in order. What is damaged is left out and counted in `damaged`.
+        """All pictures that can be decoded, in order.
+
+        What is damaged is left out and counted in `damaged`; what rests on it is marked.
 
         Raises `TooLargeError` as soon as a limit is passed, `NotAVideoError` when not one picture can be decoded.
         """
-        clock = MediaClock(self.fps)
+        clock, damage = MediaClock(self.fps), Damage()
         index, progress = 0, 0.0
         packets = self._container.demux(self._stream)
         while True:
@@ -173,8 +183,10 @@ class VideoFile:
                 pictures = packet.decode()
             except (av.FFmpegError, ValueError):
                 self.damaged += 1
+                damage.lost(clock.now_s)
                 continue
             for picture in pictures:
+                hurt = damage.hurts(picture, clock.now_s)
                 if picture.is_corrupt:  # the decoder has patched holes: not what a camera or a forger made
                     self.damaged += 1
                     continue
@@ -183,7 +195,7 @@ class VideoFile:
                 self._check_seconds(at_s)
                 if index >= self._limits.max_frames:
                     raise TooLargeError(f"{self._path.name} has more than {self._limits.max_frames} frames")
-                yield TimedFrame(picture, index, at_s, progress)
+                yield TimedFrame(picture, index, at_s, progress, hurt)
                 index += 1
         if index == 0:
             raise NotAVideoError(

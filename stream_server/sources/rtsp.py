@@ -25,6 +25,7 @@ from av.error import ExitError, FFmpegError
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from analyzer.damage import Damage
 from analyzer.errors import SourceError, SourceErrorKind
 from stream_server.sources.address import AddressRules, SourceAddress
 from stream_server.sources.base import STALLED_AFTER_S, Backoff, OnFrame, OnStatus, StreamState
@@ -69,6 +70,7 @@ class RTSPSource(ThreadSource):
     """Fetches one stream and keeps fetching it: reconnects with backoff, says what is wrong in words.
 
     `transport` (`tcp` or `udp`) is for RTSP only: UDP loses packets, and the damaged pictures look like manipulation.
+    They are handed on as damaged, but for those that FFmpeg itself notices, which nobody sees.
     Pictures are handed on as they come, without pacing: the engine keeps the newest. Only what is read faster than it
     was filmed (a file over HTTP, HLS segments) is paced by its time stamps.
 
@@ -162,17 +164,23 @@ class RTSPSource(ThreadSource):
         newest_s = time.monotonic()
         undecodable = False
         fresh = True
+        damage = Damage()
         try:
             for packet in self._packets(container, stream, reads):
                 frames = [] if packet is None else _decode(packet)
                 undecodable = frames is None if packet is not None else undecodable
+                if frames is None:
+                    damage.lost(time.monotonic())
                 for frame in frames or ():
+                    damaged = damage.hurts(frame, time.monotonic())
+                    if frame.is_corrupt:  # nobody should see it
+                        continue
                     if pacer is not None and frame.time is not None:
                         self._stopping.wait(pacer.wait_s(frame.time, time.monotonic()))
                     if fresh:
                         self._begin()
                         fresh = False
-                    newest_s = self._deliver(frame, frame.time, codec, fps)
+                    newest_s = self._deliver(frame, frame.time, codec, fps, damaged=damaged)
                 self._mind_the_gap(time.monotonic() - newest_s, undecodable=undecodable)
         except FFmpegError as error:
             raise explain_read(error) from None
@@ -232,8 +240,8 @@ class RTSPSource(ThreadSource):
 
 
 def _decode(packet: Packet[VideoStream]) -> list[VideoFrame] | None:
-    """The pictures of one packet without the damaged ones that FFmpeg notices; None when it cannot be decoded."""
+    """The pictures of one packet; None when it cannot be decoded."""
     try:
-        return [frame for frame in packet.decode() if isinstance(frame, VideoFrame) and not frame.is_corrupt]
+        return [frame for frame in packet.decode() if isinstance(frame, VideoFrame)]
     except FFmpegError:
         return None

@@ -92,7 +92,9 @@ class ThreadSource:
         self._generation += 1
         self._index = 0
 
-    def _deliver(self, video_frame: VideoFrame, pts_s: float | None, codec: str, fps: float | None) -> float:
+    def _deliver(
+        self, video_frame: VideoFrame, pts_s: float | None, codec: str, fps: float | None, *, damaged: bool = False
+    ) -> float:
         """Hand one picture on, say that the stream is live; returns when it was received (monotonic seconds)."""
         now = time.monotonic()
         self._backoff.frame(now)
@@ -107,7 +109,9 @@ class ThreadSource:
             )
         )
         replayed = self.kind == "file"
-        self._on_frame(Frame(self._stream_id, self._generation, self._index, pts_s, now, video_frame, replayed))
+        self._on_frame(
+            Frame(self._stream_id, self._generation, self._index, pts_s, now, video_frame, replayed, damaged)
+        )
         self._index += 1
         return now
 

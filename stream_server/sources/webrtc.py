@@ -24,6 +24,7 @@ from stream_server.sources.webrtc_private import (
     bound_decoder,
     close_peer,
     keep_newest,
+    mind_gaps,
 )
 from stream_server.sources.webrtc_sdp import Offer
 from stream_server.sources.webrtc_watch import PeerWatch, WebRTCConfig
@@ -170,6 +171,8 @@ class WebRTCSource:
         for receiver in self._peer.getReceivers():
             if receiver.track is media_track:
                 self._decoder = bound_decoder(receiver)
+                if self._decoder is not None:
+                    mind_gaps(receiver, self._decoder)
         self._newest = keep_newest(media_track)
         self._spawn(self._drain(media_track), "drain")
 

@@ -17,15 +17,18 @@ from typing import Any, Final
 
 import aiortc
 from aiortc import RTCCertificate, RTCPeerConnection
+from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.mediastreams import MediaStreamTrack
 from aiortc.rtcdtlstransport import SRTPProtectionProfile
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
+from aiortc.rtp import RtpPacket
 from OpenSSL import SSL
 
 logger = logging.getLogger(__name__)
 
 _DECODER_QUEUE: Final = "_RTCRtpReceiver__decoder_queue"
 _DECODER_ERROR: Final = "_RTCRtpReceiver__decoder_error"
+_JITTER_BUFFER: Final = "_RTCRtpReceiver__jitter_buffer"
 _TRACK_QUEUE: Final = "_queue"
 _ENABLED: Final = "_enabled"
 _CERTIFICATES: Final = "_RTCPeerConnection__certificates"
@@ -61,8 +64,8 @@ class DecoderQueue(queue.Queue[Any]):
     """Encoded frames on their way to the decoder thread; the event loop puts, the thread gets.
 
     At most `limit` wait. When it is full all go, and nothing is decoded until the next keyframe, which the publisher is
-    asked for: a decoder that is fed a gap makes smeared pictures, which no detector should be shown. aiortc's end mark
-    (None) empties it too, so that closing waits for one frame at most.
+    asked for: a decoder that is fed a gap makes smeared pictures, which no detector should be shown. The same after
+    `lost`. aiortc's end mark (None) empties it too, so that closing waits for one frame at most.
     """
 
     def __init__(self, ask_for_keyframe: threading.Event, limit: int = MAX_ENCODED) -> None:
@@ -101,6 +104,10 @@ class DecoderQueue(queue.Queue[Any]):
             self._arrivals.popitem(last=False)
         super().put(item)
 
+    def lost(self) -> None:
+        """Frames between the newest and the next one will never come; what waits is whole."""
+        self._waits_for_keyframe = True
+
     def clear(self) -> None:
         """Drop what waits."""
         try:
@@ -116,9 +123,12 @@ class DecoderQueue(queue.Queue[Any]):
 
 
 def is_keyframe(codec: str, data: bytes) -> bool:
-    """Whether decoding can start at an encoded frame: VP8's key bit (RFC 6386, 9.1), an H.264 IDR slice or SPS."""
+    """Whether decoding can start at an encoded frame: an H.264 IDR slice or SPS, a VP8 key frame (RFC 6386, 9.1).
+
+    What is left of a frame whose beginning was lost is none.
+    """
     if codec == "vp8":
-        return bool(data) and not data[0] & 1
+        return not data[0] & 1 and data[3:6] == b"\x9d\x01\x2a" if data else False
     start = data.find(b"\x00\x00\x01")
     while start != -1 and start + 3 < len(data):
         if data[start + 3] & 0x1F in (5, 7):
@@ -146,6 +156,28 @@ def bound_decoder(receiver: RTCRtpReceiver) -> DecoderQueue | None:
     bounded = DecoderQueue(ask)
     setattr(receiver, _DECODER_QUEUE, bounded)
     return bounded
+
+
+def mind_gaps(receiver: RTCRtpReceiver, decoder: DecoderQueue) -> bool:
+    """Tell `decoder` what the jitter buffer gives up waiting for; False where aiortc changed.
+
+    It does so when a packet did not come though it was asked for again, and hands on what follows as if nothing had
+    happened. Call it before the peer is connected.
+    """
+    jitter_buffer = getattr(receiver, _JITTER_BUFFER, None)
+    if not isinstance(jitter_buffer, JitterBuffer):
+        _unknown(f"receiver without {_JITTER_BUFFER}")
+        return False
+    add = jitter_buffer.add
+
+    def add_and_tell(packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
+        gap, frame = add(packet)  # a gap is what aiortc asks for a keyframe for
+        if gap:
+            decoder.lost()
+        return gap, frame
+
+    jitter_buffer.add = add_and_tell  # type: ignore[method-assign]  # it takes no other buffer
+    return True
 
 
 async def close_peer(peer: RTCPeerConnection) -> None:

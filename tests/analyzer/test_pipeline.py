@@ -35,6 +35,16 @@ def pipeline_with_one_face(size: float = 100) -> tuple[FacePipeline, ScriptedDet
     return FacePipeline("door", detector, AnalyzerConfig()), detector
 
 
+def test_the_faces_of_a_damaged_picture_are_followed_but_not_judged() -> None:
+    pipeline = FacePipeline("door", YuNetDetector(), AnalyzerConfig())
+    whole, hurt, healed = (
+        pipeline.process(replace(a_frame(picture, index), damaged=index == 1)).crops[0]
+        for index, picture in enumerate(moving_face(3))
+    )
+    assert [crop.quality.reason for crop in (whole, hurt, healed)] == [None, NotScored.DAMAGED, None]
+    assert whole.key == hurt.key == healed.key
+
+
 def noise(width: int = 640, height: int = 360) -> Pixels:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
 

@@ -14,6 +14,7 @@ import pytest
 
 from analyzer.errors import MediaError, NotAVideoError, TooLargeError
 from analyzer.video_file import MediaClock, TimedFrame, VideoFile, VideoLimits
+from tests.lossy import KEYFRAMES, Unit, encoded
 from tests.videos import astronaut, moving_face, write_video
 
 
@@ -171,6 +172,26 @@ def test_a_hole_in_the_middle_is_skipped_and_counted(tmp_path: Path) -> None:
     frames = read(path)
     assert 20 < len(frames) <= 60
     assert all(a.at_s < b.at_s for a, b in itertools.pairwise(frames))
+
+
+def test_what_rests_on_a_damaged_picture_is_marked(tmp_path: Path) -> None:
+    units = encoded(moving_face(3 * KEYFRAMES))
+    hurt = KEYFRAMES + 5
+    units[hurt] = Unit(units[hurt].data[: len(units[hurt].data) // 2])
+    path = tmp_path / "clip.h264.mkv"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 640, 360, "yuv420p"
+        for index, unit in enumerate(units):
+            packet = av.Packet(unit.data)
+            packet.stream, packet.pts, packet.dts = stream, index, index
+            packet.time_base, packet.is_keyframe = Fraction(1, 25), index % KEYFRAMES == 0
+            container.mux(packet)
+    with VideoFile(path) as video:
+        frames = list(video.frames())
+        assert video.damaged == 1
+    hit = [round(frame.at_s * 25) for frame in frames if frame.damaged]
+    assert hit == list(range(hurt + 1, 2 * KEYFRAMES))
 
 
 def test_a_video_stream_without_one_decodable_picture_is_no_video(tmp_path: Path) -> None:

@@ -38,6 +38,16 @@ def _write(path: Path, **options: str) -> None:
         container.mux(stream.encode())
 
 
+def _damage(whole: Path, hurt: Path) -> None:
+    """The second half of one picture is gone, far from the key frames."""
+    with av.open(str(whole)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.pos is not None]
+    position, size = packets[FPS + FPS // 2]
+    data = bytearray(whole.read_bytes())
+    data[position + size // 2 : position + size] = bytes(size - size // 2)
+    hurt.write_bytes(data)
+
+
 def _write_sound(path: Path) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=8000)
@@ -78,6 +88,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     _write(folder / "face.mp4", movflags="faststart")
     _write(folder / "face.m3u8", hls_time="1", hls_list_size="0")
     _write_sound(folder / "sound.wav")
+    _damage(folder / "face.mp4", folder / "hurt.mp4")
     (folder / "disguised.mp4").write_bytes((folder / "face.m3u8").read_bytes())
     (folder / "page.html").write_text("<html>" + "no video here " * 100)
     (folder / "empty.mp4").touch()
@@ -120,6 +131,21 @@ async def test_a_file_over_http_is_played_at_its_own_pace_and_again(server: str,
     assert last.pts_s is not None
     played_s, filmed_s = last.received_at_s - first.received_at_s, last.pts_s - first.pts_s
     assert played_s >= 0.5 * filmed_s, "faster than it was filmed"
+
+
+async def test_pictures_that_rest_on_a_damaged_one_are_delivered_as_such(server: str) -> None:
+    recorder = Recorder()
+    async with running(_make(f"http://{server}/hurt.mp4", recorder)):
+        recorder.wait("damage", lambda: any(frame.damaged for frame in recorder.frames))
+        first = next(frame for frame in recorder.frames if frame.damaged)
+        recorder.wait("recovery", lambda: not recorder.frames[-1].damaged)
+        frames = list(recorder.frames)
+    assert first.index == pytest.approx(FPS + FPS // 2, abs=2)
+    at = frames.index(first)
+    assert not any(frame.damaged for frame in frames[:at])
+    assert not any(frame.video_frame.is_corrupt for frame in frames)
+    healed = next(frame for frame in frames[at:] if not frame.damaged)
+    assert healed.video_frame.key_frame
 
 
 async def test_a_password_for_http_is_taken_from_the_address(server: str) -> None:

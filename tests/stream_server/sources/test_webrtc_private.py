@@ -10,6 +10,7 @@ import pytest
 from aiortc import RTCPeerConnection
 from aiortc.mediastreams import MediaStreamTrack
 from aiortc.rtcrtpreceiver import RemoteStreamTrack
+from aiortc.rtp import RtpPacket
 
 from stream_server.sources import webrtc_private
 from stream_server.sources.webrtc_private import (
@@ -19,6 +20,7 @@ from stream_server.sources.webrtc_private import (
     bound_decoder,
     is_keyframe,
     keep_newest,
+    mind_gaps,
 )
 from tests.whip_client import Codec, face_clip
 
@@ -31,7 +33,9 @@ class TestPrivateParts:
         try:
             receiver = peer.addTransceiver("video", "recvonly").receiver
             assert isinstance(bound_decoder(receiver), DecoderQueue)
-            assert isinstance(getattr(receiver, webrtc_private._DECODER_QUEUE), DecoderQueue)
+            waiting = getattr(receiver, webrtc_private._DECODER_QUEUE)
+            assert isinstance(waiting, DecoderQueue)
+            assert mind_gaps(receiver, waiting)
             assert hasattr(receiver, webrtc_private._ENABLED)
             media_track = RemoteStreamTrack("video")
             assert keep_newest(media_track) is media_track._queue
@@ -56,6 +60,7 @@ class TestPrivateParts:
         assert keep_newest(OtherTrack()) is None
         assert bound_decoder(SimpleNamespace()) is None  # type: ignore[arg-type]  # a receiver of another aiortc
         assert accept_rsa_peers(SimpleNamespace()) is False  # type: ignore[arg-type]
+        assert mind_gaps(SimpleNamespace(), DecoderQueue(threading.Event())) is False  # type: ignore[arg-type]
         assert "going on without that guard" in caplog.text
 
 
@@ -77,7 +82,7 @@ class TestNewestQueue:
 
 
 class TestDecoderQueue:
-    key, delta = b"\x00key", b"\x01delta"
+    key, delta = b"\x00ke\x9d\x01\x2ay", b"\x01delta"
 
     def item(self, data: bytes, timestamp: int = 0) -> tuple[object, object]:
         return SimpleNamespace(name="VP8"), SimpleNamespace(data=data, timestamp=timestamp)
@@ -96,6 +101,29 @@ class TestDecoderQueue:
         waiting.put(self.item(self.delta))
         assert waiting.qsize() == 2
         assert waiting.codec == "vp8"
+
+    async def test_after_a_packet_that_never_came_decoding_waits_for_a_keyframe(self) -> None:
+        """What aiortc's jitter buffer gives up is told to the decoder's queue."""
+        peer = RTCPeerConnection()
+        ask = threading.Event()
+        waiting = DecoderQueue(ask)
+        try:
+            receiver = peer.addTransceiver("video", "recvonly").receiver
+            assert mind_gaps(receiver, waiting)
+            jitter_buffer = getattr(receiver, webrtc_private._JITTER_BUFFER)
+            for number in [*range(7), *range(8, 8 + jitter_buffer.capacity + 20)]:
+                packet = RtpPacket(sequence_number=number, timestamp=3000 * number)
+                packet._data = self.delta  # type: ignore[attr-defined]  # as aiortc does
+                _, frame = jitter_buffer.add(packet)
+                if frame is not None:
+                    waiting.put(self.item(frame.data, frame.timestamp))
+        finally:
+            await peer.close()
+        decoded = [waiting.get_nowait()[1].timestamp // 3000 for _ in range(waiting.qsize())]
+        assert decoded == list(range(6))  # the seventh is whole only when the next one begins
+        assert ask.is_set()
+        waiting.put(self.item(self.key))
+        assert waiting.qsize() == 1
 
     def test_the_end_mark_overtakes_what_waits(self) -> None:
         waiting = DecoderQueue(threading.Event())
@@ -121,8 +149,10 @@ class TestDecoderQueue:
 @pytest.mark.parametrize(
     ("codec", "data", "expected"),
     [
-        pytest.param("vp8", b"\x10\x02", True, id="VP8 key"),
-        pytest.param("vp8", b"\x11\x02", False, id="VP8 delta"),
+        pytest.param("vp8", b"\x10\x02\x00\x9d\x01\x2a", True, id="VP8 key"),
+        pytest.param("vp8", b"\x11\x02\x00\x9d\x01\x2a", False, id="VP8 delta"),
+        pytest.param("vp8", b"\x10\x02\x00\x47\x11\x08", False, id="VP8 middle of a frame"),
+        pytest.param("vp8", b"\x10\x02", False, id="VP8 cut off"),
         pytest.param("vp8", b"", False, id="VP8 empty"),
         pytest.param("h264", b"\x00\x00\x00\x01\x67\x42\x00\x00\x01\x68", True, id="H.264 SPS"),
         pytest.param("h264", b"\x00\x00\x00\x01\x09\xf0\x00\x00\x01\x65\x88", True, id="H.264 IDR after a delimiter"),
