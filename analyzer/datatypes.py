@@ -38,8 +38,9 @@ class Frame:
     pts_s: float | None
     received_at_s: float
     video_frame: VideoFrame
-    replayed: bool = False
-    """From a file that we play over and over ourselves: that it repeats says nothing."""
+    may_repeat: bool = False
+    """That it repeats, or shows what another stream shows, says nothing: it is from a file that we play over and over
+    ourselves, or somebody said so of its stream."""
     damaged: bool = False
     """Something of it, or of what it was predicted from, was lost on the way: its faces are not to be judged."""
 

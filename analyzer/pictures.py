@@ -21,15 +21,15 @@ class StreamPictures:
         self._twin: Twin | None = None
         self._told: PictureState | None = None
 
-    def update(self, rgb: Pixels, at_s: float, *, face: bool, cut: bool, replayed: bool) -> PictureState | None:
+    def update(self, rgb: Pixels, at_s: float, *, face: bool, cut: bool, may_repeat: bool) -> PictureState | None:
         """One more (height, width, 3) picture; what is to be told: after the first, and when it is another thing.
 
-        `face`: there is a living size of one in it. `cut`: it is of another scene than the one before. `replayed`: it
-        is from a file that we play over and over ourselves.
+        `face`: there is a living size of one in it. `cut`: it is of another scene than the one before. `may_repeat`: as
+        `Frame` has it.
         """
         watch = self._watch
         watch.update(rgb, at_s, face=face)
-        if self._duplicates is not None and self._loop is not None and not replayed:
+        if self._duplicates is not None and self._loop is not None and not may_repeat:
             look = self._loop.update(signature(watch.thumbnail), at_s, face=face, cut=cut)
             if look is not None:
                 self._twin = self._duplicates.add(self._stream_id, look)

@@ -144,7 +144,7 @@ class FacePipeline:
         )
         # a small one in a corner may blink without that being seen
         face = any(crop.quality.fit and crop.box.height >= height * ALIVE_FACE for crop in crops)
-        picture = self._pictures.update(rgb, frame.received_at_s, face=face, cut=cut, replayed=frame.replayed)
+        picture = self._pictures.update(rgb, frame.received_at_s, face=face, cut=cut, may_repeat=frame.may_repeat)
         return PipelineResult(faces, crops, self._take_gone(), picture)
 
     def finish(self) -> tuple[FaceEnded, ...]:

@@ -37,6 +37,8 @@ SETTLE_S: Final = 4.0
 ENVIRONMENT: Final = {
     "DEEPFAKE_MONITOR_ANALYZER__FACE_RATE": str(FACE_RATE),
     "DEEPFAKE_MONITOR_ANALYZER__FACE_RATE_SUSPICIOUS": str(FACE_RATE),
+    # all show the same loop: each would soon have an alert of its own, with a clip for its evidence
+    "DEEPFAKE_MONITOR_ALERTS__MAY_REPEAT": '["*"]',
     "DEEPFAKE_MONITOR_SOURCES__MAX_STREAMS": "256",
     "DEEPFAKE_MONITOR_WEBRTC__MAX_PEERS": "256",
 }

@@ -22,7 +22,7 @@ from pydantic_settings import (
 from analyzer.config import AnalyzerConfig
 from analyzer.verdict import Sensitivity
 from stream_server.notify.settings import NotificationSettings
-from stream_server.settings_section import Section, StreamId
+from stream_server.settings_section import Section, StreamId, StreamPattern
 from stream_server.store.keeping import Keeping
 from stream_server.streams import StreamSettings
 
@@ -145,6 +145,11 @@ class AlertSettings(Section):
     sensitivities: dict[StreamId, Sensitivity] = Field(
         default_factory=dict, description="The same for single streams, webcams too: id to sensitivity."
     )
+    may_repeat: tuple[StreamPattern, ...] = Field(
+        (),
+        description="Ids of streams, `*` standing for anything, that may repeat themselves or show what another one "
+        "shows: a test loop, the second address of a camera.",
+    )
 
 
 class SourceSettings(Section):
@@ -173,6 +178,7 @@ class SourceSettings(Section):
             **self.model_dump(),
             sensitivity=alerts.sensitivity,
             sensitivities=dict(alerts.sensitivities),
+            may_repeat=alerts.may_repeat,
             private=private,
             recorded=recorded,
         )

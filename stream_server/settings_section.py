@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 STREAM_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 StreamId = Annotated[str, Field(pattern=STREAM_ID_PATTERN)]
+StreamPattern = Annotated[str, Field(pattern=r"^[A-Za-z0-9*._-]{1,64}$")]
+"""Ids of streams, `*` standing for any characters (`fnmatch`)."""
 
 
 class Section(BaseModel):

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
@@ -44,6 +45,8 @@ class StreamSettings:
     """How easily alerts are raised, unless a stream says otherwise."""
     sensitivities: Mapping[str, Sensitivity] = field(default_factory=dict)
     """The same of single streams, by id, whoever adds or publishes them."""
+    may_repeat: tuple[str, ...] = ()
+    """Patterns of ids, as `fnmatch` has them, of streams that are not asked whether they repeat anything."""
     private: frozenset[str] = frozenset()
     """Ids of streams of which no pictures are kept."""
     recorded: bool = True
@@ -277,9 +280,11 @@ class StreamRegistry:
         self._engine.set_rules(stream_id, chosen.rules)
         self._engine.record(stream_id, self._settings.recorded and not privacy)
 
+        may_repeat = any(fnmatchcase(stream_id, pattern) for pattern in self._settings.may_repeat)
+
         def on_frame(frame: Frame) -> None:
             entry.frame_at_s = frame.received_at_s
-            slot.put(frame)
+            slot.put(replace(frame, may_repeat=True) if may_repeat else frame)
 
         def on_status(status: SourceStatus) -> None:
             if status.state is StreamState.LIVE:

@@ -108,9 +108,9 @@ class ThreadSource:
                 generation=self._generation,
             )
         )
-        replayed = self.kind == "file"
+        may_repeat = self.kind == "file"
         self._on_frame(
-            Frame(self._stream_id, self._generation, self._index, pts_s, now, video_frame, replayed, damaged)
+            Frame(self._stream_id, self._generation, self._index, pts_s, now, video_frame, may_repeat, damaged)
         )
         self._index += 1
         return now

@@ -14,11 +14,11 @@ STEP_S = 1 / 5
 
 
 def told(
-    pictures: StreamPictures, scene: Scene, seconds: float, *, start_s: float = 0.0, replayed: bool = False
+    pictures: StreamPictures, scene: Scene, seconds: float, *, start_s: float = 0.0, may_repeat: bool = False
 ) -> list[PictureState]:
     states: Iterable[PictureState | None] = (
         pictures.update(
-            as_picture(scene(index * STEP_S)), start_s + index * STEP_S, face=True, cut=False, replayed=replayed
+            as_picture(scene(index * STEP_S)), start_s + index * STEP_S, face=True, cut=False, may_repeat=may_repeat
         )
         for index in range(round(seconds / STEP_S))
     )
@@ -35,7 +35,7 @@ def test_a_loop_is_told_with_the_time_at_which_it_began_again() -> None:
 def test_what_we_replay_ourselves_is_neither_looped_nor_a_duplicate() -> None:
     duplicates = DuplicateWatch()
     for name in ("clip", "the same clip"):
-        states = told(StreamPictures(name, duplicates), looped(take(3), 11), 60, replayed=True)
+        states = told(StreamPictures(name, duplicates), looped(take(3), 11), 60, may_repeat=True)
         assert [state.trouble for state in states] == [None]
 
 
@@ -57,7 +57,7 @@ def test_a_duplicate_names_the_other_stream() -> None:
         picture, at_s = as_picture(take(3)(index * STEP_S)), index * STEP_S
         smaller = np.ascontiguousarray(picture[::2, ::2])
         for pictures, shown in ((one, picture), (other, smaller)):
-            state = pictures.update(shown, at_s, face=True, cut=False, replayed=False)
+            state = pictures.update(shown, at_s, face=True, cut=False, may_repeat=False)
             states += [state] if state is not None else []
     assert [state.trouble for state in states[:2]] == [None, None]
     assert {(state.stream_id, state.trouble, state.same_as) for state in states[2:]} == {
@@ -73,5 +73,5 @@ def test_any_size_will_do(shape: tuple[int, int, int]) -> None:
     rng = np.random.default_rng(1)
     for index in range(100):
         noise = rng.integers(0, 256, shape, np.uint8)
-        state = pictures.update(noise, index * STEP_S, face=True, cut=False, replayed=False)
+        state = pictures.update(noise, index * STEP_S, face=True, cut=False, may_repeat=False)
         assert (state is None) is (index > 0)

@@ -235,13 +235,13 @@ def test_a_phones_sideways_video_is_turned_upright(tmp_path: Path, degrees: int)
     assert results[0].crops[0].box.center == pytest.approx((224, 115), abs=20)
 
 
-@pytest.mark.parametrize("replayed", [False, True])
-def test_a_live_stream_that_repeats_itself_is_looped_and_a_file_that_we_replay_is_not(replayed: bool) -> None:
+@pytest.mark.parametrize("may_repeat", [False, True])
+def test_a_stream_that_repeats_itself_is_looped_unless_it_may(may_repeat: bool) -> None:
     detector, scene = ScriptedDetector(lambda _: [a_detection(200, 100, 100)]), looped(take(3), 9)
     pipeline = FacePipeline("door", detector, AnalyzerConfig(), duplicates=DuplicateWatch())
     troubles = []
     for index in range(6 * 36):
         frame = a_frame(as_picture(scene(index / 6)), index)
-        picture = pipeline.process(replace(frame, replayed=replayed)).picture
+        picture = pipeline.process(replace(frame, may_repeat=may_repeat)).picture
         troubles += [] if picture is None else [picture.trouble]
-    assert troubles == ([None] if replayed else [None, PictureTrouble.LOOPED])
+    assert troubles == ([None] if may_repeat else [None, PictureTrouble.LOOPED])

@@ -59,7 +59,16 @@ def test_the_sources_section_is_the_registrys_own_settings() -> None:
 
 
 @pytest.mark.parametrize(
-    "alerts", [{"sensitivity": "loud"}, {"sensitivities": {"a b": "quiet"}}, {"sensitivities": {"door": 1}}, {"x": 1}]
+    "alerts",
+    [
+        {"sensitivity": "loud"},
+        {"sensitivities": {"a b": "quiet"}},
+        {"sensitivities": {"door": 1}},
+        {"x": 1},
+        {"may_repeat": [""]},
+        {"may_repeat": ["a b"]},
+        {"may_repeat": ["[a]"]},
+    ],
 )
 def test_a_sensitivity_that_there_is_not_is_refused(alerts: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

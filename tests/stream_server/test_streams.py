@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import av
 import pytest
 
 from analyzer.datatypes import Frame, PictureTrouble
@@ -27,9 +28,11 @@ from tests.videos import moving_face, write_video
 class Slot:
     def __init__(self) -> None:
         self.frames = 0
+        self.newest: Frame | None = None
 
     def put(self, frame: Frame) -> None:
         self.frames += 1
+        self.newest = frame
 
 
 class ListedEngine:
@@ -469,3 +472,14 @@ async def test_a_stream_without_pictures_has_no_trouble_with_them() -> None:
         source.say(StreamState.LOST, 1)
         info = await world.until_state(StreamState.LOST)
         assert (info.picture, info.picture_since, info.picture_same_as) == (None, None, None)
+
+
+async def test_streams_that_may_repeat_are_those_that_the_settings_name() -> None:
+    async with _world(StreamSettings(may_repeat=("test-*", "hall"))) as world:
+        for stream_id in ("test-1", "hall", "hall-2"):
+            picture = av.VideoFrame(16, 16, "rgb24")
+            world.add(stream_id).on_frame(Frame(stream_id, 0, 0, None, 1.0, picture))
+        newest = {name: slot.newest for name, slot in world.engine.slots.items()}
+        assert {name: frame.may_repeat for name, frame in newest.items() if frame} == {
+            "test-1": True, "hall": True, "hall-2": False
+        }  # fmt: skip

@@ -61,7 +61,7 @@ async def test_the_cut_from_end_to_start_is_a_new_generation(tmp_path: Path) -> 
     frames = list(recorder.frames)[:18]
     assert [f.generation for f in frames] == [1] * 6 + [2] * 6 + [3] * 6
     assert [f.index for f in frames] == list(range(6)) * 3
-    assert all(f.replayed for f in frames)
+    assert all(f.may_repeat for f in frames)
 
 
 async def test_a_seamless_clip_goes_round_without_a_cut(tmp_path: Path) -> None:
