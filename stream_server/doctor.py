@@ -66,6 +66,7 @@ def examine(settings: Settings) -> Iterator[Check]:
         ("weights", lambda: _weights(settings)),
         ("face detector", lambda: _detector(settings)),
         ("codecs", _codecs),
+        ("hardware decoding", lambda: _hardware_decoding(settings)),
         ("dashboard", _dashboard),
         ("port", lambda: _port(settings)),
         ("uploads", lambda: _upload_folder(settings)),
@@ -153,6 +154,22 @@ def _codecs() -> Check:
         advice = "such cameras and videos are refused; install PyAV from its wheel"
         return Check("codecs", Found.WARNING, f"no decoder for {', '.join(missing)}", advice)
     return Check("codecs", Found.OK, f"{', '.join(_DECODERS)} can be decoded")
+
+
+def _hardware_decoding(settings: Settings) -> Check:
+    from stream_server.sources.hardware import AUTO, OFF, offered, refusal  # noqa: PLC0415  # as above
+
+    name, wanted = "hardware decoding", settings.sources.hardware_decoding
+    kinds = offered() if wanted in (AUTO, OFF) else (wanted,)
+    refused = {kind: why for kind in kinds if (why := refusal(kind)) is not None}
+    works = [kind for kind in kinds if kind not in refused]
+    if wanted == OFF:
+        what = f"off; {', '.join(works)} could decode: see sources.hardware_decoding" if works else "off; none here"
+        return Check(name, Found.OK, what)
+    if works:
+        return Check(name, Found.OK, f"{works[0]} decodes")
+    what = "; ".join(f"{kind}: {why}" for kind, why in refused.items()) or "this FFmpeg knows no device"
+    return Check(name, Found.WARNING, what, "the processor decodes; set `sources.hardware_decoding: off` to accept")
 
 
 def _dashboard() -> Check:

@@ -166,6 +166,12 @@ class SourceSettings(Section):
     rtsp_transport: Literal["tcp", "udp"] = Field(
         "tcp", description="How RTSP media travels, unless a stream says otherwise."
     )
+    hardware_decoding: str = Field(
+        "off",
+        pattern=r"^[a-z0-9_]{1,32}$",
+        description="What decodes cameras: `off` (the processor), `auto` (the first device that works), or one kind, "
+        "such as `cuda`. Where there is none, or it does not take the video, the processor decodes.",
+    )
     watchdog_s: float = Field(
         3.0, gt=0, le=300, description="A live stream without a picture for this long is `stalled`."
     )

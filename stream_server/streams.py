@@ -39,6 +39,8 @@ class StreamSettings:
     """CIDR blocks that sources may never lie in. Cloud metadata addresses are always denied."""
     rtsp_transport: Transport = "tcp"
     """How RTSP media travels, unless a stream says otherwise."""
+    hardware_decoding: str = "off"
+    """What decodes: `off` for the processor, `auto`, or a kind of device (`sources.hardware`)."""
     watchdog_s: float = 3.0
     """A live stream without a frame for so long is shown as stalled."""
     sensitivity: Sensitivity = Sensitivity.BALANCED
@@ -161,7 +163,7 @@ class StreamRegistry:
         def make(on_frame: OnFrame, on_status: OnStatus) -> Source:
             # Imported here: whoever only lists streams or takes WHIP must not pay for FFmpeg's containers.
             from stream_server.sources.file import FileSource  # noqa: PLC0415
-            from stream_server.sources.rtsp import RTSPSource  # noqa: PLC0415
+            from stream_server.sources.rtsp import Reading, RTSPSource  # noqa: PLC0415
 
             if address.kind == "file":
                 return FileSource(stream_id, address, self._rules, on_frame=on_frame, on_status=on_status)
@@ -171,7 +173,7 @@ class StreamRegistry:
                 self._rules,
                 on_frame=on_frame,
                 on_status=on_status,
-                transport=transport or self._settings.rtsp_transport,
+                reading=Reading(transport or self._settings.rtsp_transport, self._settings.hardware_decoding),
             )
 
         return self._add(stream_id, address.kind, address.masked, make, sensitivity, privacy=privacy)

@@ -30,6 +30,8 @@ from analyzer.errors import SourceError, SourceErrorKind
 from stream_server.sources.address import AddressRules, SourceAddress
 from stream_server.sources.base import STALLED_AFTER_S, Backoff, OnFrame, OnStatus, StreamState
 from stream_server.sources.failures import explain_open, explain_read
+from stream_server.sources.frame_numbers import FrameNumbers
+from stream_server.sources.hardware import OFF, hardware
 from stream_server.sources.interrupt import QuietReads, quiet, quiet_reads
 from stream_server.sources.pacer import Pacer
 from stream_server.sources.thread import ThreadSource
@@ -66,11 +68,21 @@ class Patience:
     """The pauses between attempts."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a stream is fetched."""
+
+    transport: str = "tcp"
+    """`tcp` or `udp`, RTSP only: UDP loses packets, and the damaged pictures look like manipulation."""
+    hardware: str = OFF
+    """What decodes: see `hardware`."""
+    patience: Patience = Patience()
+
+
 class RTSPSource(ThreadSource):
     """Fetches one stream and keeps fetching it: reconnects with backoff, says what is wrong in words.
 
-    `transport` (`tcp` or `udp`) is for RTSP only: UDP loses packets, and the damaged pictures look like manipulation.
-    They are handed on as damaged, but for those that FFmpeg itself notices, which nobody sees.
+    Damaged pictures are handed on as damaged, but for those that FFmpeg itself notices, which nobody sees.
     Pictures are handed on as they come, without pacing: the engine keeps the newest. Only what is read faster than it
     was filmed (a file over HTTP, HLS segments) is paced by its time stamps.
 
@@ -87,14 +99,13 @@ class RTSPSource(ThreadSource):
         *,
         on_frame: OnFrame,
         on_status: OnStatus,
-        transport: str = "tcp",
-        patience: Patience | None = None,
+        reading: Reading = Reading(),
     ) -> None:
-        self._patience = patience or Patience()
+        self._reading, self._patience = reading, reading.patience
         super().__init__(stream_id, address.kind, on_frame, on_status, self._patience.backoff())
         self._address = address
         self._rules = rules
-        self._transport = transport
+        self._loses = self.kind == "rtsp" and reading.transport == "udp"
         # a redirect could lead where the address itself may not
         self._redirects = address.kind != "http" or address.trusted
         self._playlists = address.trusted or not rules.by_network
@@ -107,11 +118,14 @@ class RTSPSource(ThreadSource):
         if self.kind == "rtsp":
             url = self._address.at(ips[self._attempts % len(ips)])
         self._attempts += 1
+        device = hardware(self._reading.hardware)
         started_s = time.monotonic()
         read_s = self._patience.look_s if self.kind == "rtsp" else self._patience.lost_after_s
         try:
             timeout = (self._patience.open_s, None if quiet else read_s)
-            container = av.open(url, options=self._options(), timeout=timeout, metadata_errors="replace")
+            container = av.open(
+                url, options=self._options(), timeout=timeout, metadata_errors="replace", hwaccel=device
+            )
         except FFmpegError as error:
             waited_s = time.monotonic() - started_s
             timed_out = waited_s > 0.9 * self._patience.open_s
@@ -134,7 +148,7 @@ class RTSPSource(ThreadSource):
             # Live at once: no probing (the SDP says what comes), no reordering delay; 35 ms instead of 100 ms and 1 s
             # faster to open. Audio is not even asked for.
             options |= {
-                "rtsp_transport": self._transport,
+                "rtsp_transport": self._reading.transport,
                 "allowed_media_types": "video",
                 "fflags": "nobuffer",
                 "flags": "low_delay",
@@ -165,8 +179,12 @@ class RTSPSource(ThreadSource):
         undecodable = False
         fresh = True
         damage = Damage()
+        # over TCP nothing is lost
+        numbers = FrameNumbers(stream.codec_context.extradata or b"") if self._loses and codec == "h264" else None
         try:
             for packet in self._packets(container, stream, reads):
+                if numbers is not None and packet is not None and numbers.missing_before(bytes(packet)):
+                    damage.lost(time.monotonic())
                 frames = [] if packet is None else _decode(packet)
                 undecodable = frames is None if packet is not None else undecodable
                 if frames is None:

@@ -28,8 +28,8 @@ def test_everything_that_the_monitor_needs_is_looked_at(tmp_path: Path) -> None:
         sources = SourceSettings(folders=(tmp_path / "gone",))
         checks = looked_at(Settings(weights=missing, server=ServerSettings(port=port), sources=sources))
     assert set(checks) == {
-        "Python", "packages", "OpenCV", "device", "weights", "face detector", "codecs", "dashboard", "port", "uploads",
-        "file folders", "storage", "notifications",
+        "Python", "packages", "OpenCV", "device", "weights", "face detector", "codecs", "hardware decoding",
+        "dashboard", "port", "uploads", "file folders", "storage", "notifications",
     }  # fmt: skip
     assert {name for name, check in checks.items() if check.found is Found.PROBLEM} == {"weights", "device"}
     assert str(missing) in checks["weights"].what

@@ -18,7 +18,7 @@ import pytest
 from analyzer.errors import SourceErrorKind
 from stream_server.sources.address import AddressRules, parse_address
 from stream_server.sources.base import Backoff, SourceStatus, StreamState
-from stream_server.sources.rtsp import Patience, RTSPSource
+from stream_server.sources.rtsp import Patience, Reading, RTSPSource
 from tests.cameras import FPS, face_pictures
 from tests.recorder import Recorder, running
 
@@ -105,7 +105,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def _make(url: str, recorder: Recorder, *, trusted: bool = False, rules: AddressRules | None = None) -> RTSPSource:
     rules = rules or AddressRules()
     address = parse_address(url, trusted=trusted, rules=rules)
-    return RTSPSource("cam", address, rules, on_frame=recorder.on_frame, on_status=recorder.on_status, patience=QUICK)
+    return RTSPSource(
+        "cam", address, rules, on_frame=recorder.on_frame, on_status=recorder.on_status, reading=Reading(patience=QUICK)
+    )
 
 
 async def _lost(url: str, *, trusted: bool = False) -> SourceStatus:

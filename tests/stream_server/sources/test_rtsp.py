@@ -16,7 +16,8 @@ from analyzer.errors import SourceErrorKind
 from stream_server.sources import interrupt
 from stream_server.sources.address import AddressRules, parse_address
 from stream_server.sources.base import Backoff, StreamState
-from stream_server.sources.rtsp import Patience, RTSPSource
+from stream_server.sources.hardware import AUTO, OFF
+from stream_server.sources.rtsp import Patience, Reading, RTSPSource
 from tests.cameras import Camera, Clip, Codec, free_port, make_clip, require, self_signed
 from tests.recorder import Recorder, running
 
@@ -37,6 +38,7 @@ def _make(
     recorder: Recorder,
     *,
     transport: str = "tcp",
+    hardware: str = OFF,
     patience: Patience = QUICK,
     rules: AddressRules | None = None,
     trusted: bool = False,
@@ -48,8 +50,7 @@ def _make(
         rules,
         on_frame=recorder.on_frame,
         on_status=recorder.on_status,
-        transport=transport,
-        patience=patience,
+        reading=Reading(transport, hardware, patience),
     )
 
 
@@ -84,6 +85,15 @@ async def test_a_camera_goes_live_and_its_frames_flow(camera: Camera, path: str,
     media = [f.pts_s for f in recorder.frames if f.pts_s is not None]
     assert media == sorted(media)
     assert len(media) == len(recorder.frames)
+
+
+@pytest.mark.rtsp
+@pytest.mark.parametrize("hardware", [AUTO, "cuda", "qsv", "no_such_kind"])
+async def test_a_camera_goes_live_whatever_device_was_asked_for(camera: Camera, hardware: str) -> None:
+    recorder = Recorder()
+    async with running(_make(camera.url("/h264"), recorder, hardware=hardware)):
+        recorder.wait_frames(5)
+        assert recorder.wait_state(StreamState.LIVE).codec == "h264"
 
 
 @pytest.mark.rtsp
