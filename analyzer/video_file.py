@@ -166,7 +166,7 @@ class VideoFile:
 
         Raises `TooLargeError` as soon as a limit is passed, `NotAVideoError` when not one picture can be decoded.
         """
-        clock, damage = MediaClock(self.fps), Damage()
+        clock, damage = MediaClock(self.fps), Damage(self._stream.codec_context)
         index, progress = 0, 0.0
         packets = self._container.demux(self._stream)
         while True:
@@ -179,6 +179,7 @@ class VideoFile:
                 break
             if packet.pos is not None and packet.pos > 0:
                 progress = max(progress, min(1.0, packet.pos / self._bytes))
+            damage.fed(packet)
             try:
                 pictures = packet.decode()
             except (av.FFmpegError, ValueError):

@@ -105,7 +105,6 @@ class RTSPSource(ThreadSource):
         super().__init__(stream_id, address.kind, on_frame, on_status, self._patience.backoff())
         self._address = address
         self._rules = rules
-        self._loses = self.kind == "rtsp" and reading.transport == "udp"
         # a redirect could lead where the address itself may not
         self._redirects = address.kind != "http" or address.trusted
         self._playlists = address.trusted or not rules.by_network
@@ -118,7 +117,9 @@ class RTSPSource(ThreadSource):
         if self.kind == "rtsp":
             url = self._address.at(ips[self._attempts % len(ips)])
         self._attempts += 1
-        device = hardware(self._reading.hardware)
+        # of what UDP loses only the processor's decoder says something
+        lossy = self.kind == "rtsp" and self._reading.transport == "udp"
+        device = hardware(OFF if lossy else self._reading.hardware)
         started_s = time.monotonic()
         read_s = self._patience.look_s if self.kind == "rtsp" else self._patience.lost_after_s
         try:
@@ -178,27 +179,19 @@ class RTSPSource(ThreadSource):
         newest_s = time.monotonic()
         undecodable = False
         fresh = True
-        damage = Damage()
-        # over TCP nothing is lost
-        numbers = FrameNumbers(stream.codec_context.extradata or b"") if self._loses and codec == "h264" else None
+        decoding = _Decoding(stream, numbered=self.kind == "rtsp" and codec == "h264")
         try:
             for packet in self._packets(container, stream, reads):
-                if numbers is not None and packet is not None and numbers.missing_before(bytes(packet)):
-                    damage.lost(time.monotonic())
-                frames = [] if packet is None else _decode(packet)
-                undecodable = frames is None if packet is not None else undecodable
-                if frames is None:
-                    damage.lost(time.monotonic())
-                for frame in frames or ():
-                    damaged = damage.hurts(frame, time.monotonic())
-                    if frame.is_corrupt:  # nobody should see it
-                        continue
-                    if pacer is not None and frame.time is not None:
-                        self._stopping.wait(pacer.wait_s(frame.time, time.monotonic()))
-                    if fresh:
-                        self._begin()
-                        fresh = False
-                    newest_s = self._deliver(frame, frame.time, codec, fps, damaged=damaged)
+                if packet is not None:
+                    frames = decoding.decode(packet)
+                    undecodable = frames is None
+                    for frame, damaged in frames or ():
+                        if pacer is not None and frame.time is not None:
+                            self._stopping.wait(pacer.wait_s(frame.time, time.monotonic()))
+                        if fresh:
+                            self._begin()
+                            fresh = False
+                        newest_s = self._deliver(frame, frame.time, codec, fps, damaged=damaged)
                 self._mind_the_gap(time.monotonic() - newest_s, undecodable=undecodable)
         except FFmpegError as error:
             raise explain_read(error) from None
@@ -257,9 +250,30 @@ class RTSPSource(ThreadSource):
         self._report(replace(self._status, state=StreamState.STALLED, error_kind=kind, message=message))
 
 
-def _decode(packet: Packet[VideoStream]) -> list[VideoFrame] | None:
-    """The pictures of one packet; None when it cannot be decoded."""
-    try:
-        return [frame for frame in packet.decode() if isinstance(frame, VideoFrame)]
-    except FFmpegError:
-        return None
+class _Decoding:
+    """One connection's decoder and what is known of its losses."""
+
+    def __init__(self, stream: VideoStream, *, numbered: bool) -> None:
+        """`numbered`: H.264 over RTP, where a picture that never came shows in the numbers of the others.
+
+        TCP loses nothing, but a camera or relay leaves pictures out for a slow reader, or has lost them itself.
+        """
+        self._damage = Damage(stream.codec_context)
+        self._numbers = FrameNumbers(stream.codec_context.extradata or b"") if numbered else None
+
+    def decode(self, packet: Packet[VideoStream]) -> list[tuple[VideoFrame, bool]] | None:
+        """The pictures of one packet, each with whether it is damaged; None when it cannot be decoded.
+
+        What the decoder itself marks as broken is left out: nobody should see it.
+        """
+        now_s = time.monotonic()
+        if self._numbers is not None and self._numbers.missing_before(bytes(packet)):
+            self._damage.lost(now_s)
+        self._damage.fed(packet)
+        try:
+            frames = [frame for frame in packet.decode() if isinstance(frame, VideoFrame)]
+        except FFmpegError:
+            self._damage.lost(now_s)
+            return None
+        judged = [(frame, self._damage.hurts(frame, now_s)) for frame in frames]
+        return [(frame, damaged) for frame, damaged in judged if not frame.is_corrupt]
