@@ -62,6 +62,9 @@ class VerdictRules:
     """A face must be unfit for this long before "not scored" is said: a blink of blur is not worth a word."""
     stale_s: float = 1.5
     """Without any new picture of a face for this long its score is about the past."""
+    late_s: float = 0.5
+    """Pictures may be told of so long after they were received (`AnalyzerConfig.max_staleness_s`): that nothing came is
+    not said before."""
     restart_s: float = 1.0
     """Scores further apart than this do not support one hold time, nor one sum of evidence: nobody saw what was
     between."""
@@ -218,7 +221,9 @@ class VerdictPolicy:
 
     def tick(self, now_s: float) -> list[Verdict | Alert]:
         """Call now and then: what must be told because nothing came."""
-        return [event for key, face in self._faces.items() for event in self._expire(key, face, now_s)]
+        return [
+            event for key, face in self._faces.items() for event in self._expire(key, face, now_s - face.rules.late_s)
+        ]
 
     def _face(self, key: FaceKey) -> _Face:
         rules = self._rules_of(key.stream_id)

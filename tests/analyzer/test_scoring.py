@@ -233,11 +233,11 @@ def test_a_score_that_is_no_number_is_counted_and_not_emitted(logit: float) -> N
 
 
 class SluggishScorer(FakeScorer):
-    """Works on a face until its picture is older than what counts as no new picture."""
+    """Works on a face until its picture is older than what is told as no new picture."""
 
     def push(self, crops: Sequence[FaceCrop]) -> list[WindowUpdate]:
-        pause = threading.Event()
-        while time.monotonic() <= crops[0].received_at_s + VerdictRules().stale_s:
+        pause, rules = threading.Event(), VerdictRules()
+        while time.monotonic() <= crops[0].received_at_s + rules.stale_s + rules.late_s:
             pause.wait(0.01)
         return super().push(crops)
 
@@ -247,7 +247,7 @@ def test_a_face_whose_newer_pictures_wait_for_a_busy_scorer_is_not_called_withou
     events: list[AnalyzerEvent] = []
     thread = ModelThread(lambda: scorer, batcher, LoadControl(CONFIG), events.append)
     policy = VerdictPolicy(trained=True)
-    batcher.put(_white_crop(time.monotonic() - 0.5))
+    batcher.put(_white_crop(time.monotonic() - 1.0))
     thread._step(scorer, policy)
     assert [event.reason for event in events if isinstance(event, Verdict)] == [None]
     thread._step(scorer, policy)  # looks up again, and by now it is true

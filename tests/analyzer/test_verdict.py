@@ -306,10 +306,11 @@ def test_without_trained_weights_nothing_else_is_ever_said() -> None:
 def test_a_face_without_a_new_picture_is_stale_and_told_once(policy: VerdictPolicy) -> None:
     start = _warm_up(policy)
     policy.on_update(_update(start, -2.0), start)
-    assert policy.tick(start + 1.0) == []
-    (verdict,) = policy.tick(start + 1.6)
+    assert policy.tick(start + 1.9) == []  # a newer one may be on its way through the monitor
+    (verdict,) = policy.tick(start + 2.1)
     assert isinstance(verdict, Verdict)
     assert (verdict.state, verdict.reason) == (VerdictState.NOT_SCORED, NotScored.STALE)
+    assert verdict.at_s == start + 1.5
     assert policy.tick(start + 5) == []
 
 
@@ -414,6 +415,24 @@ def test_what_is_told_does_not_depend_on_when_the_policy_is_asked() -> None:
         told.append(events)
     assert any(isinstance(event, Alert) for event in told[0])
     assert told[0] == told[1] == told[2] == told[3]
+
+
+def test_what_is_told_does_not_depend_on_how_late_a_picture_is_looked_at() -> None:
+    pauses = [STEP_S] * 60 + [29.8, STEP_S, 1.4, STEP_S, 31.0] + [STEP_S] * 60
+    times = [STEP_S]
+    for pause in pauses:
+        times.append(times[-1] + pause)
+    told = []
+    for late_s in (0.0, 0.45):
+        policy, events, asked_s = VerdictPolicy(trained=True), [], 0.0
+        for at_s in times:
+            while asked_s + 0.25 < at_s + late_s:
+                asked_s += 0.25
+                events += policy.tick(asked_s)
+            events += policy.on_update(_update(at_s, 3.0), at_s)
+        told.append([event for event in events if isinstance(event, Alert)])
+    assert told[0] == told[1]
+    assert len(told[0]) >= 2
 
 
 def test_thresholds_are_entered_higher_than_they_are_left() -> None:
