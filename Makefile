@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: setup run test lint types static-check check clean
+.PHONY: setup run test lint types static-check ratios check clean
 
 setup: $(VENV)/.installed
 
@@ -46,7 +46,13 @@ types: $(VENV)/.installed-dev
 static-check: .test-tools
 	bash tests/check_static.sh
 
-check: lint types test
+# Regressions by ratio within one run, never by wall time. Seen are 12 and 1.4 (benchmarks/README.md).
+ratios: $(VENV)/.installed-dev .test-tools
+	$(BIN)/deepfake-monitor bench --quick --only score_cost throughput \
+		--require 'score_cost.naive_over_cached>=7' \
+		--require 'throughput.scored_over_network<=3'
+
+check: lint types ratios test
 
 clean:
 	rm -rf $(VENV) node_modules .test-tools

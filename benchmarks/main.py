@@ -18,6 +18,7 @@ from rich.table import Table
 
 from analyzer.errors import ConfigError
 from benchmarks import alerts, crops, memory, parity, parts, plots, score_cost, soak, streams, throughput, webrtc
+from benchmarks.requirement import Requirement
 from benchmarks.streams import FACE_RATE, LIMITS_MS, WANTED_RATE, Attempt, StreamsHeld
 from tests.cameras import missing
 
@@ -32,8 +33,12 @@ out = Console(highlight=False)
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Measure what was asked for and print it; returns the exit code. Raises `ConfigError` when a part cannot run."""
+    """Measure what was asked for and print it. Raises `ConfigError` when a part cannot run.
+
+    Returns the exit code: 1 where a figure is not as it is required to be, else 0.
+    """
     options = _options(arguments)
+    requirements = [Requirement.parse(text) for text in options.require]
     wanted = options.only or (QUICK if options.quick else PARTS)
     if {"rtsp", "rtsp_1080", "memory", "soak"} & set(wanted) and (why := missing()):
         raise ConfigError(f"there is no RTSP server for the cameras: {why}; or leave them out: --only score_cost")
@@ -50,7 +55,10 @@ def run(arguments: Sequence[str]) -> int:
     if options.plots is not None:
         for path in plots.draw(results, options.plots):
             out.print(f"drawn: {path}")
-    return 0
+    missed = [why for one in requirements if (why := one.missed(results)) is not None]
+    for why in missed:
+        out.print(f"[bold red]too bad:[/bold red] {why}")
+    return 1 if missed else 0
 
 
 def _score_cost(results: dict[str, Any], options: argparse.Namespace) -> None:
@@ -206,6 +214,13 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=(*PARTS, *LONG), metavar="PART", help=", ".join((*PARTS, *LONG)))
     parser.add_argument("--most", type=int, default=32, help="never try more streams than this (32)")
     parser.add_argument("--minutes", type=float, default=60.0, help="how long the part soak lasts (60)")
+    parser.add_argument(
+        "--require",
+        action="append",
+        default=[],
+        metavar="KEY>=NUMBER",
+        help="exit with 1 unless the figure KEY of the JSON is so, or <= so; may be given several times",
+    )
     parser.add_argument("--json", type=Path, metavar="OUT", help="write everything as JSON, too")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="draw PNG plots into this folder, too")
     return parser.parse_args(arguments)

@@ -32,6 +32,17 @@ def test_one_part_can_be_run_alone_and_leaves_its_figures_as_json(tmp_path: Path
     assert written["command"].startswith("deepfake-monitor bench --quick")
 
 
+def test_a_figure_that_is_not_as_required_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    wanted = ["--quick", "--only", "parity", "--require", "parity.windows>=100"]
+    assert run([*wanted, "--require", "score_cost.naive_over_cached>=1"]) == 1
+    assert "score_cost.naive_over_cached was not measured" in capsys.readouterr().out
+
+
+def test_a_requirement_that_is_none_is_refused_before_anything_is_measured() -> None:
+    with pytest.raises(ConfigError, match="expected KEY>=NUMBER"):
+        run(["--only", "upload", "--require", "fast"])
+
+
 def test_an_unknown_part_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         run(["--only", "nonsense"])
