@@ -38,7 +38,7 @@ def verify(
     try:
         found = check(file, expected)
     except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}") from error
+        raise ConfigError(f"{printable(str(file))}: {error.strerror}") from error
     if as_json:
         row = {"file": file.name, "ok": found.ok, "contents_intact": found.contents_intact, "key_given": bool(key)}
         typer.echo(json.dumps({**row, **asdict(found)}, indent=2))

@@ -18,6 +18,8 @@ class FindingKind(StrEnum):
     """Signed, but not with the key that was expected."""
     DAMAGED = "damaged"
     """The zip's list of files cannot be read; the files were searched for without it."""
+    STRAY = "stray bytes"
+    """Bytes that belong to no listed file: other programs may find files there."""
     REORDERED = "reordered"
     CONTAINER = "container"
     """The zip around the files is not as it was written, as after unpacking and packing again."""
@@ -55,5 +57,5 @@ class Findings:
 
     @property
     def contents_intact(self) -> bool:
-        """Every file, as the zip's list has them, is as it was signed, though the zip around them may not be."""
+        """All that any program would unpack is as it was signed, though the zip around it may not be."""
         return all(one.kind in _AROUND for one in self.findings)

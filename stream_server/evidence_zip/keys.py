@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import logging
 import os
@@ -25,10 +26,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from analyzer.errors import ConfigError
+from analyzer.printable import printable
 
 log = logging.getLogger(__name__)
 
 KEY_FILE: Final = "evidence-key.pem"
+FINGERPRINT_FILE: Final = "evidence-key.fingerprint"
+"""Of the key that was used last, so that another one in its place is noticed."""
 _RAW_BYTES: Final = 32
 _MAX_FILE: Final = 64 * 1024
 """Bytes; a key's file has 119."""
@@ -92,15 +96,40 @@ def load_or_make_key(folder: Path) -> SigningKey:
     """
     path = folder / KEY_FILE
     try:
-        if not os.path.lexists(path):
+        is_new = not os.path.lexists(path)
+        if is_new:
             folder.mkdir(parents=True, exist_ok=True)
             _write_new(path, Ed25519PrivateKey.generate())
-        return _read(path)
+        key = _read(path)
+        _tell(folder, key.public.fingerprint, is_new=is_new)
+        return key
     except OSError as error:
         raise ConfigError(
             f"{path}: the key that signs evidence can neither be read nor made: {error.strerror or error}; "
             "give the monitor's user access to that folder"
         ) from error
+
+
+def _tell(folder: Path, fingerprint: str, *, is_new: bool) -> None:
+    """Say in the log where a key is new, or another than before: evidence is worth what is known of its key."""
+    path = folder / FINGERPRINT_FILE
+    with contextlib.suppress(OSError):  # without this file evidence is signed all the same
+        before = path.read_text(errors="replace").strip()[:100] if path.exists() else ""
+        if before == fingerprint:
+            return
+        if before:
+            log.warning(
+                "the key that signs evidence was replaced: it was %s, it is %s from now on",
+                printable(before),
+                fingerprint,
+            )
+        elif is_new:
+            log.warning(
+                "made a key that signs evidence, %s; its fingerprint is %s: write it down",
+                folder / KEY_FILE,
+                fingerprint,
+            )
+        path.write_text(f"{fingerprint}\n")
 
 
 def _read(path: Path) -> SigningKey:

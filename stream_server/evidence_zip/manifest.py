@@ -21,6 +21,13 @@ SIGNED_PREFIX: Final = b"deepfake-monitor evidence manifest 1\n"
 _STRICT: Final = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 _Model = TypeVar("_Model", "Manifest", "Signature")
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_Words = Annotated[str, Field(max_length=200, pattern=r"^[^,\[{]*$")]
+"""Without the signs of which `_parse` counts how many there are."""
+
+MAX_COMMAS: Final = 6 + 5 * MAX_ENTRIES
+"""In the largest manifest: between its 7 fields, between the 5 of each entry, and between the entries."""
+MAX_OPENED: Final = 2 + MAX_ENTRIES
+"""Objects and lists: the manifest, its entries, each of them."""
 
 
 def _plain(name: str) -> str:
@@ -35,7 +42,7 @@ class Listed(BaseModel):
     model_config = _STRICT
 
     name: Annotated[str, AfterValidator(_plain)]
-    media_type: str = Field(max_length=200)
+    media_type: _Words
     size: int = Field(ge=0, le=MAX_FILE, description="Bytes.")
     sha256: Sha256
     chain: Sha256 = Field(description="`link` of the chain value before it and of this file.")
@@ -50,7 +57,7 @@ class Manifest(BaseModel):
     format_version: Literal[1] = 1
     event_id: str = Field(pattern=f"^{EVENT_ID.pattern}$")
     made_at: float = Field(description="Unix seconds, by the clock of the monitor that signed.")
-    version: str = Field(max_length=200, description="Of deepfake-monitor.")
+    version: _Words = Field(description="Of deepfake-monitor.")
     entries: tuple[Listed, ...] = Field(min_length=1, max_length=MAX_ENTRIES)
     chain: Sha256 = Field(description="The last entry's.")
 
@@ -152,11 +159,14 @@ def _encode(model: BaseModel) -> bytes:
 
 
 def _parse(kind: type[_Model], data: bytes) -> _Model:
+    # each value stands behind one of these, and a megabyte of `{},{},...` would become gigabytes of values and errors
+    if data.count(b",") > MAX_COMMAS or data.count(b"{") + data.count(b"[") > MAX_OPENED:
+        raise ValueError("it holds more than any that the monitor writes")
     try:
         found = kind.model_validate_json(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(step) for step in first["loc"])
+        where = ".".join(str(step) for step in first["loc"])[:200]  # a key of anybody's may be in it
         raise ValueError(f"{where}: {first['msg']}" if where else first["msg"]) from error
     if found.encode() != data:  # another spelling of the same, a key given twice
         raise ValueError("it is not written as the monitor writes it")

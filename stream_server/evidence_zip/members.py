@@ -29,6 +29,8 @@ _STORED: Final = 0
 _DEFLATED: Final = 8
 _ENCRYPTED: Final = 1 | 1 << 6 | 1 << 13
 """Flags: encrypted, strongly, headers too."""
+SIZES_AFTER: Final = 1 << 3
+"""Flag: the sizes stand behind the file, in a data descriptor, as in a zip that was written without going back."""
 _UTF_8: Final = 1 << 11
 _IN_ZIP64: Final = 0xFFFFFFFF
 _END_SEARCH: Final = END.size + 0xFFFF
@@ -65,17 +67,21 @@ class Listing:
     members: tuple[Member, ...]
     damage: str = ""
     """What is wrong with the directory, empty when it could be read: then the files were searched for instead."""
+    directory_at: int = 0
+    """Where the directory begins, and where the end record behind it does; nothing with `damage`."""
+    end_at: int = 0
 
 
 def list_members(file: BinaryIO, size: int) -> Listing:
     """Of a file of `size` bytes. Raises `EvidenceError` when neither a directory nor a first file is found."""
     try:
-        return Listing(_without_overlaps(file, _from_directory(file, size)))
+        found = _from_directory(file, size)
+        return replace(found, members=_without_overlaps(file, found.members))
     except _NoDirectoryError as error:
-        found = _from_beginning(file, size)
-        if not found:
+        searched = _from_beginning(file, size)
+        if not searched:
             raise EvidenceError(f"it is no zip file: {error}") from error
-        return Listing(tuple(found), str(error))
+        return Listing(tuple(searched), str(error))
 
 
 def content(file: BinaryIO, member: Member) -> Iterator[bytes]:
@@ -101,12 +107,16 @@ def _inflated(raw: Iterator[bytes], size: int) -> Iterator[bytes]:
     try:
         for data in raw:
             waiting, most, out = data, 0, b""
+            if inflate.eof:  # programs that do not go by the directory would take it for the next file
+                raise UnreadableError("is followed by bytes that are none of its own")
             while (waiting or len(out) == most) and left > 0 and not inflate.eof:  # at most: more may be inside
                 most = min(left, _AT_ONCE)
                 out = inflate.decompress(waiting, most)
                 waiting = inflate.unconsumed_tail
                 left -= len(out)
                 yield out
+            if inflate.unused_data:
+                raise UnreadableError("is followed by bytes that are none of its own")
     except zlib.error as error:
         raise UnreadableError("cannot be unpacked: its bytes are damaged") from error
 
@@ -115,7 +125,9 @@ def _data_start(file: BinaryIO, member: Member) -> int:
     header = _at(file, member.header_at, LOCAL.size)
     if len(header) < LOCAL.size or not header.startswith(LOCAL_MARK):
         raise UnreadableError("is not where the zip's list of files says, or its header is damaged")
-    *_, name_size, extra_size = LOCAL.unpack(header)
+    _, _, flags, method, _, _, _, packed, size, name_size, extra_size = LOCAL.unpack(header)
+    if method != member.method or (not flags & SIZES_AFTER and (packed, size) != (member.packed, member.size)):
+        raise UnreadableError("is described otherwise by its own header: programs would not agree what it is")
     name = _name(_at(file, member.header_at + LOCAL.size, name_size), member.flags)
     if name != member.name:
         raise UnreadableError(
@@ -139,7 +151,7 @@ class _NoDirectoryError(EvidenceError):
     """There is no directory that could be read; the text says what is wrong."""
 
 
-def _from_directory(file: BinaryIO, size: int) -> tuple[Member, ...]:
+def _from_directory(file: BinaryIO, size: int) -> Listing:
     end_at, start, count, before = _end_record(file, size)
     if end_at - start > MAX_HEADERS:
         raise _NoDirectoryError("its list of files is larger than any that evidence has")
@@ -155,7 +167,8 @@ def _from_directory(file: BinaryIO, size: int) -> tuple[Member, ...]:
         raise _NoDirectoryError(f"its files would be more than {MAX_TOTAL // 2**20} MB unpacked")
     if before and members and _at(file, members[0].header_at + before, len(LOCAL_MARK)) != LOCAL_MARK:
         raise _NoDirectoryError("the list of files at its end is damaged, or not where the zip says")
-    return tuple(replace(member, header_at=member.header_at + before) for member in members)
+    placed = tuple(replace(member, header_at=member.header_at + before) for member in members)
+    return Listing(placed, directory_at=start, end_at=end_at)
 
 
 def _end_record(file: BinaryIO, size: int) -> tuple[int, int, int, int]:

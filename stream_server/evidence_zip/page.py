@@ -83,7 +83,8 @@ def _story(event: Event) -> str:
     who = "" if event.face_id is None else f", of face {event.face_id},"
     said = (
         f"The monitor raised an alert about the stream <bdi>{text(event.stream_id)}</bdi>{who} at "
-        f"<b>{_time(event.started_at)}</b>: {text(event.kind)}."
+        f"<b>{_time(event.started_at)}</b>: {text(event.kind)}"
+        + (f", <bdi>{text(event.same_as)}</bdi>." if event.same_as else ".")
     )
     if event.ended_at is not None:
         lasted = words.duration(event.ended_at - event.started_at)
@@ -105,7 +106,9 @@ def _time(seconds: float | None) -> str:
 def _review(event: Event) -> str:
     if event.mark is None:
         return ""
-    note = f": {text(event.mark_note)}" if event.mark_note else ""
+    # blanks of every sort as one, for only the common one is shown as it is
+    lines = [text(" ".join(line.split())) for line in event.mark_note.splitlines()]
+    note = f": {'<br>'.join(lines)}" if lines else ""
     return f"<p><b>Reviewed</b> at {_time(event.marked_at)} as <b>{text(event.mark)}</b>{note}</p>"
 
 
@@ -218,6 +221,7 @@ def _facts(event: Event) -> str:
     pairs = [
         ("Stream", event.stream_id),
         ("What", event.kind),
+        *([("Same picture as", event.same_as)] if event.same_as else []),
         ("State", _STATES[event.state]),
         ("Face", "the picture as a whole" if event.face_id is None else event.face_id),
         ("Start", words.utc(event.started_at)),

@@ -31,6 +31,7 @@ from stream_server.evidence_zip.layout import (
 )
 from stream_server.evidence_zip.manifest import Listed, Manifest, Signature, parse_manifest, parse_signature
 from stream_server.evidence_zip.members import Listing, Member, UnreadableError, content, list_members
+from stream_server.evidence_zip.stray import stray_bytes
 
 _KEPT: Final = {MANIFEST: MAX_MANIFEST, SIGNATURE: MAX_SIGNATURE}
 """Files whose content is kept, and of how many bytes; of all others only sums are made."""
@@ -54,16 +55,17 @@ def verify(path: Path, expected_key: str | None = None) -> Findings:
     Raises `EvidenceError` for what is no evidence zip at all, `OSError` for what cannot be read. Reads at most
     `MAX_TOTAL` bytes of files, and keeps a few MB in memory.
     """
+    name = printable(path.name)
     if not stat.S_ISREG(path.stat().st_mode):
-        raise EvidenceError(f"{path.name} is no evidence zip: it is no file")
+        raise EvidenceError(f"{name} is no evidence zip: it is no file")
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size > MAX_TOTAL + MAX_HEADERS:
-            raise EvidenceError(f"{path.name} is no evidence zip: larger than any, {size} bytes")
+            raise EvidenceError(f"{name} is no evidence zip: larger than any, {size} bytes")
         try:
             return _Check(file, size, expected_key).run()
         except EvidenceError as error:
-            raise EvidenceError(f"{path.name} is no evidence zip: {error}") from error
+            raise EvidenceError(f"{name} is no evidence zip: {error}") from error
 
 
 class _Check:
@@ -103,8 +105,9 @@ class _Check:
         count = Counter(member.name for member in listing.members)
         seen: dict[str, _Seen] = {}
         for member in listing.members:
-            if _is_folder(member):
-                continue  # programs that zip add them; they hold nothing
+            if _is_folder(member):  # programs that zip add them
+                self._sums(member)  # it says so where they hold something after all
+                continue
             name = member.name[:200] or "a file without a name"
             if not is_name(member.name):
                 self._add(FindingKind.ADDED, name, f"{name} was added: a name that no file of evidence has")
@@ -220,6 +223,13 @@ class _Check:
             self._add(FindingKind.REORDERED, moved[0], says)
 
     def _container(self, listing: Listing) -> None:
+        stray = stray_bytes(self._file, self._size, listing)
+        if stray is not None:
+            says = (
+                f"the zip holds bytes that are in no listed file ({stray}): other programs may find other files there"
+            )
+            self._add(FindingKind.STRAY, None, says)
+            return
         if any(not is_name(member.name) for member in listing.members):
             where: str | None = "names"
         else:

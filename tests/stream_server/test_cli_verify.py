@@ -123,6 +123,18 @@ def test_a_bad_input_is_exit_code_3_and_one_line(
     assert captured.out == ""
 
 
+@pytest.mark.parametrize("name", ["gone\nINTACT  a.zip\x1b[2J", "there\nINTACT  a.zip\x1b[2J"], ids=["gone", "no zip"])
+def test_a_files_name_cannot_add_a_line_or_steer_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    if name.startswith("there"):
+        (tmp_path / name).write_bytes(b"no zip")
+    assert run(monkeypatch, str(tmp_path / name)) == Exit.BAD_INPUT
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1
+    assert "\\nINTACT  a.zip\\x1b[2J" in said
+
+
 def test_nothing_heavy_is_loaded_to_verify(evidence: Path) -> None:
     code = (
         "import sys\n"

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from analyzer.errors import ConfigError
-from stream_server.evidence_zip.keys import KEY_FILE, PublicKey, load_or_make_key, read_fingerprint
+from stream_server.evidence_zip.keys import FINGERPRINT_FILE, KEY_FILE, PublicKey, load_or_make_key, read_fingerprint
 
 
 def pem(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey, encryption: KeySerializationEncryption) -> bytes:
@@ -30,7 +30,7 @@ def test_the_first_run_makes_a_key_that_only_its_user_may_read(tmp_path: Path) -
     path = tmp_path / "data" / KEY_FILE
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.read_bytes().startswith(b"-----BEGIN PRIVATE KEY-----\n")
-    assert list(path.parent.iterdir()) == [path], "nothing half-made stays"
+    assert sorted(path.parent.iterdir()) == [path.with_name(FINGERPRINT_FILE), path], "nothing half-made stays"
 
 
 def test_later_runs_read_the_same_key(tmp_path: Path) -> None:
@@ -93,12 +93,26 @@ def test_a_dangling_link_is_told_and_stays(tmp_path: Path) -> None:
 
 def test_a_key_that_others_may_read_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     load_or_make_key(tmp_path)
+    caplog.clear()
     with caplog.at_level(logging.WARNING):
         load_or_make_key(tmp_path)
         assert caplog.messages == []
         (tmp_path / KEY_FILE).chmod(0o644)
         load_or_make_key(tmp_path)
     assert "chmod 600" in caplog.messages[0]
+
+
+def test_a_new_key_and_one_in_anothers_place_are_told_with_their_fingerprints(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = load_or_make_key(tmp_path).public.fingerprint
+    load_or_make_key(tmp_path)
+    (tmp_path / KEY_FILE).unlink()
+    second = load_or_make_key(tmp_path).public.fingerprint
+    load_or_make_key(tmp_path)
+    made, replaced = caplog.messages
+    assert f"its fingerprint is {first}: write it down" in made
+    assert replaced == f"the key that signs evidence was replaced: it was {first}, it is {second} from now on"
 
 
 def test_monitors_that_start_at_once_agree_on_one_key(tmp_path: Path) -> None:
@@ -116,7 +130,7 @@ def test_monitors_that_start_at_once_agree_on_one_key(tmp_path: Path) -> None:
         thread.join()
     assert len(found) == 8
     assert len(set(found)) == 1
-    assert list(tmp_path.iterdir()) == [tmp_path / KEY_FILE]
+    assert sorted(tmp_path.iterdir()) == [tmp_path / FINGERPRINT_FILE, tmp_path / KEY_FILE]
 
 
 def test_a_file_system_without_hard_links_gets_its_key_by_a_rename(

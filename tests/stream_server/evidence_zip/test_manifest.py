@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from stream_server.evidence_zip.layout import MAX_ENTRIES
 from stream_server.evidence_zip.manifest import (
     SIGNED_PREFIX,
     Manifest,
@@ -85,8 +86,11 @@ def _twice(content: dict[str, Any]) -> None:
         (b"", "EOF"),
         (b"[]", "object"),
         (b"\xff", "JSON"),
-        (b"[" * 100_000, "recursion"),
-        (b"{" + b'"a":{' * 50_000, "recursion"),
+        (b"[" * 100_000, "more than any"),
+        (b"{" + b'"a":{' * 50_000, "more than any"),
+        (b"[" * 900, "recursion"),
+        (b'{"entries":[' + b"{}," * 6000 + b"{}]}", "more than any"),
+        (b"[" + b"0," * 6000 + b"0]", "more than any"),
         (respelled(_twice), "it lists strip.jpg twice"),
         (respelled(lambda content: content["entries"].pop(0)), "expected event.json, report.html"),
         (respelled(lambda content: content["entries"][2].update(name="manifest.json")), "none of them named as ours"),
@@ -97,6 +101,8 @@ def _twice(content: dict[str, Any]) -> None:
         (respelled(lambda content: content["entries"][2].update(size=1.5)), "entries.2.size"),
         (respelled(lambda content: content["entries"][2].update(size=True)), "entries.2.size"),
         (respelled(lambda content: content["entries"][2].update(sha256="X")), "entries.2.sha256"),
+        (respelled(lambda content: content["entries"][2].update(media_type="a,b")), "entries.2.media_type"),
+        (respelled(lambda content: content.update({"x" * 9999: 1})), "^.{0,300}$"),
         (respelled(lambda content: content.update(entries={})), "entries"),
         (respelled(lambda content: content.update(entries=[])), "entries"),
         (respelled(lambda content: content.update(format_version=2)), "format_version"),
@@ -112,6 +118,12 @@ def _twice(content: dict[str, Any]) -> None:
 def test_what_is_no_manifest_is_told_in_words(data: bytes, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         parse_manifest(data)
+
+
+def test_the_largest_manifest_is_read() -> None:
+    names = ["event.json", "report.html", *(f"{i:0100}" for i in range(MAX_ENTRIES - 2))]
+    manifest = make_manifest(EVENT_ID, MADE_AT, "0.1.0", [(name, "x" * 200, b"") for name in names])
+    assert len(parse_manifest(manifest.encode()).entries) == MAX_ENTRIES
 
 
 def test_exactly_the_manifests_bytes_are_signed(tmp_path: Path) -> None:

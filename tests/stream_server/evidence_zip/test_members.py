@@ -91,9 +91,14 @@ def test_without_a_usable_list_the_files_are_searched_from_the_beginning(data: b
         (Raw(b"a", deflated(bytes(10)), size=9, method=8), "does not unpack to the 9 bytes"),
         (Raw(b"a", deflated(bytes(10)), size=11, method=8), "does not unpack to the 11 bytes"),
         (Raw(b"a", deflated(b"some text")[:-4], size=9, method=8), "does not unpack to the 9 bytes"),
+        (Raw(b"a", deflated(bytes(10)) + b"PK", size=10, method=8), "followed by bytes that are none of its own"),
+        (Raw(b"a", deflated(bytes(10)) + bytes(99_999), size=10, method=8), "followed by bytes that are none of its"),
     ],
-    ids=["encrypted", "strongly", "zip64", "huge", "method", "sizes", "names", "garbage", "longer", "shorter", "cut"],
-)
+    ids=[
+        "encrypted", "strongly", "zip64", "huge", "method", "sizes", "names", "garbage", "longer", "shorter", "cut",
+        "more behind", "much more behind",
+    ],
+)  # fmt: skip
 def test_a_file_that_cannot_be_read_says_why(one: Raw, said: str) -> None:
     with pytest.raises(UnreadableError, match=said):
         read(raw_zip([one]))
@@ -115,6 +120,14 @@ def test_a_bomb_is_unpacked_no_further_than_it_said() -> None:
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("at", "size"), [(8, 2), (18, 4), (22, 4)], ids=["method", "packed size", "size"])
+def test_a_file_that_its_own_header_describes_otherwise_is_not_read(at: int, size: int) -> None:
+    data = bytearray(packed_again(FILES, zipfile.ZIP_STORED))
+    data[at : at + size] = (8).to_bytes(size, "little")
+    with pytest.raises(UnreadableError, match="described otherwise by its own header"):
+        read(bytes(data))
 
 
 def test_files_that_share_bytes_are_not_read() -> None:

@@ -86,13 +86,15 @@ def test_nothing_is_loaded_and_nothing_runs() -> None:
 
 
 def test_hostile_text_is_shown_as_text_wherever_it_comes_from() -> None:
-    texts = dict.fromkeys(("stream_id", "source_kind", "source_url", "model", "version", "weights_sha256"), HOSTILE)
+    texts = dict.fromkeys(
+        ("stream_id", "same_as", "source_kind", "source_url", "model", "version", "weights_sha256"), HOSTILE
+    )
     plain = Tags(page_of(*some_parts()))
     hostile = page_of(
         *some_parts(), **texts, notes=(HOSTILE,), mark=ReviewMark.UNSURE, mark_note=HOSTILE, marked_at=START
     )
     found = Tags(hostile)
-    assert {tag for tag, _ in found.found} - {tag for tag, _ in plain.found} <= {"ul", "li"}
+    assert {tag for tag, _ in found.found} - {tag for tag, _ in plain.found} <= {"ul", "li", "br"}
     assert r"<script>alert(1)</script>" in found.words
     assert not {"\x1b", "\u202e"} & set(hostile)
     hostile.encode()
@@ -187,8 +189,20 @@ def test_a_trouble_of_the_pictures_has_no_score_and_no_face() -> None:
     assert "It was last seen at 2026-11-23T12:00:14.000Z; interrupted: the monitor stopped" in said
 
 
+def test_the_stream_that_shows_the_same_picture_is_named() -> None:
+    said = words(kind=EventKind.DUPLICATED, face_id=None, same_as="hall", peak_at=None, peak_probability=None)
+    assert "same picture as another stream, hall. It ended" in said
+    assert "Same picture as hall State ended" in said
+    assert "Same picture as" not in words()
+
+
 def test_times_that_are_none_are_no_error() -> None:
     page_of(a_series(), started_at=math.nan, ended_at=math.inf, peak_at=1e300, updated_at=-1e300)
+
+
+def test_what_an_operator_wrote_keeps_its_lines() -> None:
+    html = page_of(mark=ReviewMark.UNSURE, mark_note="a\xa0poster\r\n<b>of\tAnna\n", marked_at=START + 50)
+    assert "<b>unsure</b>: a poster<br>&lt;b&gt;of Anna</p>" in html
 
 
 def test_what_an_operator_made_of_it_is_told() -> None:
