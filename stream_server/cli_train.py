@@ -17,11 +17,14 @@ def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
         Path,
         typer.Argument(
             help="A folder with real/ and fake/METHOD/, or a tab-separated list with a header: `file` (relative to the "
-            "list), `kind` (real or fake), `method`; optionally `split`, `family`, `group`, `paired_real`.",
+            "list), `kind` (real or fake), `method`; optionally `split`, `family`, `group`, `paired_real`, `label_of`.",
             show_default=False,
         ),
     ],
     *,
+    add: Annotated[
+        list[Path] | None, typer.Option(help="One more list to learn from, such as that of marks.zip; may be repeated.")
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for checkpoint, figures and weights.")],
     init: Annotated[
         Path | None, typer.Option(help="Start weights of the backbone (torchvision's EfficientNet-B0 features).")
@@ -125,7 +128,8 @@ def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
         told = f"expected a folder without a run of its own, {output} has one"
         raise typer.BadParameter(told, param_hint="--output")
     options = TrainOptions(
-        manifest=manifest, output=output, init=init, init_stages=tuple(range(init_stages)), start=start,
+        manifest=manifest, output=output, add=tuple(add or ()), init=init,
+        init_stages=tuple(range(init_stages)), start=start,
         minutes=minutes, steps=steps, stages="C" if calibrate_only else stages.upper(),
         seed=seed, split=split, name=name, cache=cache,
         placed=read_places(place) if place is not None else {}, resume=resume, device=device,

@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from analyzer.config import NUM_FRAMES
 from analyzer.errors import ConfigError, DeepfakeMonitorError, DetectorError, MediaError, ScorerError, WeightsError
 from analyzer.evaluation.alarms import run_alarms
 from analyzer.evaluation.card_figures import check_card, write_card
@@ -36,6 +37,7 @@ from analyzer.model.card import WeightsCard
 from analyzer.report import DEFAULT_AGGREGATE
 from analyzer.scorer import Scorer, ScorerInfo
 from analyzer.strips import strips_of
+from analyzer.training.cutting import several_faces
 from analyzer.training.manifest import Row, read_manifest
 from analyzer.video import analyze_video
 
@@ -119,7 +121,9 @@ def run_evaluation(
             report = summarise(
                 scored, unscored, judge=judge, manifest=manifest.name, split=split, command=wanted.command
             )
-            report = _with_sections(report, rows, judge, wanted, folder)
+            unclear = {one.file for one in unscored if one.row.one_face}  # no section may believe their labels
+            clear = [row for row in rows if row.file not in unclear]
+            report = _with_sections(report, clear, judge, wanted, folder)
         except KeyboardInterrupt:
             if outputs.work is not None:
                 told = f"{folder} keeps what was scored: the same command goes on from there"
@@ -246,6 +250,9 @@ def _judged(
             progress=tell,
             keep_pictures=True,
         )
+        several = sum(face.crops >= NUM_FRAMES for face in report.faces) if row.one_face else 0
+        if several > 1:
+            raise MediaError(several_faces(row.file, several))
     except (WeightsError, ScorerError, DetectorError, ConfigError):
         raise  # true of every row
     except DeepfakeMonitorError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -119,7 +120,15 @@ class _Follower:
         self._shape: tuple[int, ...] | None = None
         self._looked_s = -math.inf
         self._growing: dict[int, list[_Kept]] = {}
+        self._jumps: Counter[int] = Counter()
+        self._seen: Counter[tuple[int, int]] = Counter()
+        """Of each face, from one jump of the tracker to the next: it may have gone over to somebody else."""
         self.longest: list[_Kept] = []
+
+    @property
+    def people(self) -> int:
+        """Tracks that were long enough to be scored live, small faces too; one person who turned away may be two."""
+        return sum(count >= NUM_FRAMES for count in self._seen.values())
 
     def wants(self, at_s: float) -> bool:
         """Whether the picture at this time is of use: all where a track begins, few while there is none."""
@@ -142,13 +151,16 @@ class _Follower:
             self._take(at_s, rgb, face)
 
     def _take(self, at_s: float, rgb: Pixels, face: TrackedFace) -> None:
+        self._jumps[face.face_id] += face.jumped
+        self._seen[face.face_id, self._jumps[face.face_id]] += 1
         faces = self._growing.get(face.face_id, [])
         if face.jumped or (faces and at_s - faces[-1].at_s > self._config.max_gap_s):
             faces = []
         self._growing[face.face_id] = faces
         wait = SPARSE_S if len(faces) >= DENSE else 0.001
         large = face.detection.box.longer_side >= MIN_FACE_PX
-        if large and not face.jumped and (not faces or at_s - faces[-1].at_s >= wait):
+        wanted = large and not face.jumped and len(faces) < MAX_FRAMES
+        if wanted and (not faces or at_s - faces[-1].at_s >= wait):
             faces.append(cut_loose(rgb, face.detection, face.smoothed, self._config.crop_scale * LOOSE, at_s))
             self.longest = max(self.longest, faces, key=len)
 
@@ -156,8 +168,9 @@ class _Follower:
 def cut_track(row: Row, detector: FaceDetector, config: AnalyzerConfig | None = None) -> Track:
     """Follow the faces of a file and keep the longest track.
 
-    A video is read until a track has `MAX_FRAMES` faces, or `PATIENCE` pictures came without a longer one. Raises
-    `MediaError` for a file that is not there, cannot be read (`NotAVideoError`) or has a name that is not text,
+    A video is read until a track has `MAX_FRAMES` faces (further where its label is of one face, to see whether there
+    are others), or `PATIENCE` pictures came without a longer one. Raises `MediaError` for a file that is not there,
+    cannot be read (`NotAVideoError`) or has a name that is not text, and for several faces under a label of one,
     `TooLargeError` for frames beyond 8K, `NoFacesError`.
     """
     _check_name(row)
@@ -167,9 +180,16 @@ def cut_track(row: Row, detector: FaceDetector, config: AnalyzerConfig | None = 
     else:
         _follow_video(row, follower)
     longest = follower.longest
+    if row.one_face and follower.people > 1:
+        raise MediaError(several_faces(row.file, follower.people))
     if not longest or (len(longest) < NUM_FRAMES and not row.is_picture):
         raise NoFacesError(f"{row.file}: the longest track has {len(longest)} faces of {MIN_FACE_PX} px or more")
     return _pack(longest)
+
+
+def several_faces(file: str, count: int) -> str:
+    """Why a file cannot be used whose label is of one face."""
+    return f"{file}: shows {count} faces, and its label is of one of them (column label_of)"
 
 
 def _check_name(row: Row) -> None:
@@ -204,7 +224,7 @@ def _follow_video(row: Row, follower: _Follower) -> None:
                 follower.look(frame.at_s, upright_rgb(frame.video_frame, reformatter))
             if len(follower.longest) > kept:
                 kept, grown_at = len(follower.longest), frame.index
-            if kept >= MAX_FRAMES or frame.index - grown_at >= PATIENCE:
+            if (kept >= MAX_FRAMES and not row.one_face) or frame.index - grown_at >= PATIENCE:
                 return
 
 

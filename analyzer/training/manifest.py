@@ -1,7 +1,8 @@
 """The list of files to learn from or to be measured on, and how its groups are shared out.
 
 A manifest is a text file of tab-separated columns with a header: `file` (relative to the manifest), `kind` (real or
-fake), `method`, and optionally `split`, `family` and `group`. Other columns are ignored.
+fake), `method`, and optionally `split`, `family`, `group`, `source`, `paired_real` and `label_of`. Other columns are
+ignored.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Final
 from analyzer.errors import ConfigError
 
 REQUIRED: Final = ("file", "kind", "method")
+ONE_FACE: Final = "one face"
+"""In the column `label_of`."""
 PICTURE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 MAX_BYTES: Final = 64 * 2**20
 """A longer manifest is taken for a mistake (a video given in its place)."""
@@ -38,6 +41,8 @@ class Row:
     """Where it was collected; reals and fakes of one source look alike but for the faking. Empty when not given."""
     paired_real: str = ""
     """The `file` of the real clip that this fake was made from, or its name; such a pair is never divided."""
+    one_face: bool = False
+    """The label is of one face, and nobody says of which: a file that shows several cannot be used."""
 
     @property
     def is_picture(self) -> bool:
@@ -120,6 +125,7 @@ def _row(path: Path, number: int, values: Mapping[str | None, str | list[str]]) 
         group=cell("group") or file,
         source=cell("source") or cell("repository"),
         paired_real=cell("paired_real"),
+        one_face=cell("label_of") == ONE_FACE,
     )
 
 

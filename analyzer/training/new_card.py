@@ -96,6 +96,7 @@ def command_of(options: TrainOptions) -> str:
         if value != usual:
             parts.append(f"--{name} {f'{value:.12g}' if isinstance(value, float) else shlex.quote(str(value))}")
 
+    parts += [f"--add {shlex.quote(path.name)}" for path in options.add]
     add("init", options.init.name if options.init else None, None)
     if options.init:
         add("init-stages", len(options.init_stages), len(default.init_stages))

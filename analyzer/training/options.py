@@ -25,6 +25,8 @@ class TrainOptions:
     """Which files to learn from; see `analyzer.training.manifest`."""
     output: Path
     """Folder of this run: checkpoint, metrics.jsonl, the kept faces and the weights."""
+    add: tuple[Path, ...] = ()
+    """More lists of files, such as that of clips which operators marked; rows of other splits (`val`) are left out."""
     init: Path | None = None
     """Start weights of the backbone: the state of torchvision's `efficientnet_b0().features`. None: random."""
     init_stages: tuple[int, ...] = (0, 1, 2, 3, 4, 5)

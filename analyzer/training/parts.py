@@ -33,10 +33,7 @@ def gather(options: TrainOptions, log: Log) -> dict[str, list[Found]]:
     Says on the terminal, unless quiet, what came of it. Raises `ConfigError` for a bad manifest or folder, a place by
     hand for a group that there is not, when not one file has a usable face, or when no real one is left to train on.
     """
-    source = options.manifest
-    rows = folder_rows(source) if source.is_dir() else chosen_rows(source, options.split)
-    if options.placed:
-        check_places(options.placed, rows if source.is_dir() else read_manifest(source))
+    rows = _rows(options)
     cache = TrackCache(options.cache or options.output / "faces")
     failures = cache.build(rows, workers=options.workers, quiet=options.quiet)
     for failure in failures:
@@ -70,6 +67,21 @@ def gather(options: TrainOptions, log: Log) -> dict[str, list[Found]]:
         log({"stage": "faces", "warning": warning})
         console.print(f"warning: {warning}")
     return parts
+
+
+def _rows(options: TrainOptions) -> list[Row]:
+    source = options.manifest
+    rows = folder_rows(source) if source.is_dir() else chosen_rows(source, options.split)
+    known = rows if source.is_dir() else read_manifest(source)
+    for path in options.add:
+        more = chosen_rows(path, None)
+        twice = {row.file for row in rows} & {row.file for row in more}
+        if twice:  # faces are kept, and files told apart, by these names
+            raise ConfigError(f"{path}: {min(twice)!r} is in another list too: give the file another name")
+        rows, known = [*rows, *more], [*known, *more]
+    if options.placed:
+        check_places(options.placed, known)
+    return rows
 
 
 def _has(part: Sequence[Found], *, fake: bool) -> bool:

@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 import pytest
 
-from analyzer.datatypes import FaceCrop, WindowUpdate
+from analyzer.datatypes import FaceCrop, Pixels, WindowUpdate
 from analyzer.errors import ConfigError, MediaError, ScorerError, WeightsError
 from analyzer.evaluation.evaluate import Outputs, Wanted, run_evaluation, summarise
 from analyzer.evaluation.outcomes import RESULTS
 from analyzer.evaluation.workers import MakeTools
+from analyzer.training.cutting import several_faces
+from tests.analyzer.conftest import moving, write_clip
 from tests.analyzer.evaluation.tables import a_card, a_judge, scored, screen, unscored
 from tests.fakes import FakeScorer
 
@@ -82,6 +85,22 @@ def test_rows_that_cannot_be_scored_are_named_and_not_fatal(manifest: Path) -> N
     assert report.video.n_real == 0
     assert report.video.abstained == 1
     assert "not scored: 4" in text.getvalue()
+
+
+def test_a_label_of_one_face_is_not_believed_of_a_video_that_shows_several(
+    tmp_path: Path, manifest: Path, face: Pixels
+) -> None:
+    scene = np.hstack([face, face])
+    write_clip(tmp_path / "two.mp4", moving(np.ascontiguousarray(scene), 20))
+    (tmp_path / "one.mp4").write_bytes((manifest.parent / "clip0.mp4").read_bytes())
+    rows = ("two.mp4\treal\tx\tone face", "one.mp4\treal\tx\tone face")
+    path = tmp_path / "marks.tsv"
+    path.write_text("\n".join(["file\tkind\tmethod\tlabel_of", *rows]) + "\n")
+    report = run_evaluation(path, a_judge(), console=screen()[0])
+    assert [one.row.file for one in report.scored] == ["one.mp4"]
+    assert [one.message for one in report.failures] == [several_faces("two.mp4", 2)]
+    path.write_text(path.read_text().replace("one face", ""))
+    assert len(run_evaluation(path, a_judge(), console=screen()[0]).scored) == 2
 
 
 def test_without_trained_weights_nothing_is_evaluated(manifest: Path) -> None:

@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from analyzer.config import AnalyzerConfig
+from analyzer.config import NUM_FRAMES, AnalyzerConfig
 from analyzer.datatypes import Detection, Pixels
-from analyzer.errors import NoFacesError
+from analyzer.errors import MediaError, NoFacesError
 from analyzer.faces.detector import YuNetDetector
 from analyzer.training import cutting
 from analyzer.training.cutting import DENSE, MAX_FRAMES, SEARCH_S, SPARSE_S, cut_track
@@ -100,6 +101,33 @@ def test_one_face_is_kept_densely_then_sparsely_and_no_more_is_read_than_is_kept
     steps = np.diff(track.at_s)
     np.testing.assert_allclose(steps[: DENSE - 1], 1 / 25, atol=0.002)
     assert (steps[DENSE:] >= SPARSE_S - 0.001).all()
+
+
+@pytest.mark.parametrize(
+    ("script", "faces"),
+    [
+        pytest.param(lambda call: [a_detection(5, 20, 80), a_detection(110, 60, 30)], 2, id="at once, one small"),
+        pytest.param(
+            lambda call: [a_detection(40, 20, 80)] if call < 20 else [a_detection(5, 60, 40)], 2, id="in turn"
+        ),
+        pytest.param(lambda call: [a_detection(40, 20, 80)] if call < 70 else [a_detection(5, 60, 40)], 2, id="late"),
+    ],
+)
+def test_a_label_of_one_face_is_not_believed_where_there_are_several(
+    tmp_path: Path, script: Callable[[int], Sequence[Detection]], faces: int
+) -> None:
+    clip = replace(shots(tmp_path / "two.mp4", 400), one_face=True)
+    with pytest.raises(MediaError, match=rf"two\.mp4: shows {faces} faces, and its label is of one of them"):
+        cut_track(clip, ScriptedDetector(script))
+    assert cut_track(replace(clip, one_face=False), ScriptedDetector(script)).jpegs
+
+
+def test_a_label_of_one_face_holds_where_others_are_seen_too_briefly_to_be_scored(tmp_path: Path) -> None:
+    def script(call: int) -> Sequence[Detection]:
+        return [a_detection(5, 20, 80), *([a_detection(110, 60, 30)] if call < NUM_FRAMES - 1 else [])]
+
+    track = cut_track(replace(shots(tmp_path / "one.mp4", 400), one_face=True), ScriptedDetector(script))
+    assert len(track.jpegs) == MAX_FRAMES
 
 
 def test_a_long_video_without_a_face_is_looked_at_now_and_then_and_not_to_its_end(

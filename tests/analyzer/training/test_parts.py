@@ -140,6 +140,22 @@ def test_parts_that_lack_what_a_run_needs_are_named(kinds: dict[str, str], warne
         assert part in warning
 
 
+def test_more_lists_are_gathered_beside_the_first(tmp_path: Path, manifest: Path, cache: TrackCache) -> None:
+    more = tmp_path / "marks" / "manifest.tsv"
+    (more.parent / "clips").mkdir(parents=True)
+    for name, clip in (("a", "clip1.mp4"), ("b", "clip5.mp4"), ("c", "clip2.mp4")):
+        (more.parent / "clips" / f"{name}.mp4").write_bytes((manifest.parent / clip).read_bytes())
+    more.write_text(
+        "file\tkind\tmethod\tgroup\tsplit\nclips/a.mp4\treal\tx\tdoor\t\nclips/b.mp4\tfake\tx\thall\t\n"
+        "clips/c.mp4\treal\tx\tdoor\tval\n"
+    )
+    told = replace(told_of(manifest, cache, door="dev", hall="dev"), add=(more,), split="train", quiet=True)
+    dev = gather(told, lambda _: None)["dev"]
+    assert [(row.file, row.fake) for row, _ in dev] == [("clips/a.mp4", False), ("clips/b.mp4", True)]
+    with pytest.raises(ConfigError, match=r"'clip0\.mp4' is in another list too"):
+        gather(replace(told, add=(manifest,)), lambda _: None)
+
+
 def test_a_place_for_a_group_that_there_is_not_stops_the_run(tmp_path: Path, manifest: Path, cache: TrackCache) -> None:
     with pytest.raises(ConfigError, match="group 'G1' that is placed by hand"):
         gather(told_of(manifest, cache, G1="calibration"), lambda _: None)
