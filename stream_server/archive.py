@@ -18,7 +18,8 @@ from stream_server.events import Event
 from stream_server.evidence_zip.keys import SigningKey, load_or_make_key
 from stream_server.hub import Hub
 from stream_server.messages import EventMessage
-from stream_server.recording.recorder import TICK_S, EventRecorder, Identity, RecorderPorts
+from stream_server.recording.ports import Identity, RecorderPorts
+from stream_server.recording.recorder import TICK_S, EventRecorder
 from stream_server.settings import StorageSettings
 from stream_server.store import reading
 from stream_server.store.store import Store

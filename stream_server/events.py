@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -70,10 +70,43 @@ class PartInfo(BaseModel):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
+EVENT_EXAMPLE: Final[dict[str, Any]] = {
+    "id": "20260924T143000-1f0c9a3b",
+    "stream_id": "door",
+    "kind": "suspected manipulation",
+    "state": "ended",
+    "face_id": 3,
+    "same_as": None,
+    "started_at": 1790260200.1,
+    "updated_at": 1790260231.6,
+    "ended_at": 1790260231.6,
+    "peak_at": 1790260212.4,
+    "peak_probability": 0.93,
+    "scores": 188,
+    "rules": {"sensitivity": "balanced", "alert_above": 0.25, "alert_evidence": 2.5, "clear_below": -0.35},
+    "source_kind": "rtsp",
+    "source_url": "rtsp://operator:***@camera.example/door",
+    "model": "deepfake-monitor-v2",
+    "weights_sha256": "ab" * 32,
+    "version": "0.1.0",
+    "private": False,
+    "notes": [],
+    "mark": "confirmed",
+    "mark_note": "a known fake",
+    "marked_at": 1790261000.0,
+    "parts": [{"name": "strip.jpg", "media_type": "image/jpeg", "size": 40612, "sha256": "cd" * 32}],
+}
+
+
 class Event(BaseModel):
     """One alert, from its start to its end."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_serialization_defaults_required=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_serialization_defaults_required=True,
+        json_schema_extra={"examples": [EVENT_EXAMPLE]},
+    )
 
     id: str = Field(pattern=f"^{EVENT_ID.pattern}$", description="UTC time of its start and eight random digits.")
     stream_id: str
@@ -98,7 +131,9 @@ class Event(BaseModel):
     mark: ReviewMark | None = Field(None, description="What an operator made of it.")
     mark_note: str = Field("", max_length=2000)
     marked_at: float | None = None
-    parts: tuple[PartInfo, ...] = Field((), description="The files of its evidence, once it has ended.")
+    parts: tuple[PartInfo, ...] = Field(
+        (), description="The files of its evidence; `notes` say until when, while it goes on."
+    )
 
 
 @dataclass(frozen=True, slots=True)

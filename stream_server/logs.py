@@ -10,10 +10,18 @@ from typing import Final
 from stream_server.sources.redaction import redact
 
 # Chatty at `info`: they log each packet's or request's progress.
-_QUIET: Final = (
-    *("aioice", "aiortc", "alembic", "libav", "websockets", "asyncio"),
-    # what Apprise uses; these also write addresses with their tokens (its own lines never get out: notify)
-    *("charset_normalizer", "MARKDOWN", "oauthlib", "paho", "requests", "requests_oauthlib", "slixmpp", "urllib3"),
+_QUIET: Final = ("aioice", "aiortc", "alembic", "libav", "websockets", "asyncio")
+# What notifications are sent with. Also their warnings hold paths of addresses, in which services keep tokens, and what
+# a server answered (a header that is none). What failed is said by `notify`, in words of its own, as are Apprise's.
+_SILENT: Final = (
+    "charset_normalizer",
+    "MARKDOWN",
+    "oauthlib",
+    "paho",
+    "requests",
+    "requests_oauthlib",
+    "slixmpp",
+    "urllib3",
 )
 
 
@@ -41,3 +49,5 @@ def set_up_logging(level: str) -> None:
     root.setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)

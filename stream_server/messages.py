@@ -176,6 +176,13 @@ class Latency(_Part):
     p95: float
 
 
+class NotificationStats(_Part):
+    """Whether people are told of events."""
+
+    failing: tuple[str, ...] = Field(description="What does not reach its target now, and why, each in words.")
+    dead: int = Field(description="Notifications that were given up since the start.")
+
+
 class StatsMessage(_Message):
     """How the monitor is doing, every 2 seconds."""
 
@@ -192,6 +199,7 @@ class StatsMessage(_Message):
     storage: str | None = Field(
         description="Why nothing can be stored now; null while all is well, or nothing is kept."
     )
+    notifications: NotificationStats | None = Field(description="Null where nothing is kept, and so nothing is told.")
     dropped: dict[str, int] = Field(description="What was dropped since the start, by cause.")
     queues: dict[str, int] = Field(description="How much waits in each queue.")
 

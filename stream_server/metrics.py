@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 
 from analyzer.engine import EngineStats, LatencyHistogram
 from stream_server.about import VERSION
-from stream_server.messages import Latency, StatsMessage
+from stream_server.messages import Latency, NotificationStats, StatsMessage
 from stream_server.monitor import Monitor
 from stream_server.sources.base import StreamState
 
@@ -142,7 +142,9 @@ def drops(monitor: Monitor, stats: EngineStats) -> dict[str, int]:
     if monitor.archive is not None:
         archive = monitor.archive
         lost = {"not_stored": archive.store.writer.status.lost, "event_skipped": archive.recorder.skipped}
-    told = {} if monitor.notifier is None else {"not_notified": monitor.notifier.dropped}
+    told = {}
+    if monitor.notifier is not None:
+        told = {"not_notified": monitor.notifier.dropped, "notification_not_stored": monitor.notifier.unkept}
     return {
         **stats.dropped,
         **lost,
@@ -158,6 +160,14 @@ def queue_lengths(monitor: Monitor, stats: EngineStats) -> dict[str, int]:
     if monitor.notifier is not None:
         waiting["notify"] = monitor.notifier.inbox_length
     return {**stats.queues, **waiting, "slowest_client": monitor.hub.longest_queue}
+
+
+def notification_stats(monitor: Monitor) -> NotificationStats | None:
+    """Whether people are told of events; None where nothing is kept."""
+    if monitor.notifier is None:
+        return None
+    dead = sum(target.dead for one in monitor.notifier.status for target in one.targets)
+    return NotificationStats(failing=monitor.undelivered, dead=dead)
 
 
 def quantile(bounds_s: Sequence[float], counts: Sequence[int], share: float) -> float | None:
@@ -215,6 +225,7 @@ class StatsReporter:
             if p50 is None or p95 is None
             else Latency(p50=round(p50 * 1000, 1), p95=round(p95 * 1000, 1)),
             storage=None if store is None else store.error,
+            notifications=notification_stats(monitor),
             dropped=drops(monitor, stats),
             queues=queue_lengths(monitor, stats),
         )

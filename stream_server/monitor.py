@@ -99,6 +99,11 @@ class Monitor:
         return None if self.archive is None else self.archive.store
 
     @property
+    def undelivered(self) -> tuple[str, ...]:
+        """Notifications that do not reach their target now, and why, each in words."""
+        return () if self.notifier is None else self.notifier.undelivered
+
+    @property
     def trained(self) -> bool:
         """Whether there are trained weights; without, nothing is ever scored."""
         return self.engine.info.weights_sha256 is not None

@@ -298,7 +298,7 @@ class Settings(BaseSettings):
     weights: Path | None = Field(None, description="Weights file; by default the one that comes with the program.")
     demo: bool = Field(False, description="Add two demo streams: a real face and a pseudo-fake of it.")
     streams: dict[StreamId, StreamEntry] = Field(
-        default_factory=dict, description="Streams opened at start: id to a URL or file, or to `{url, transport}`."
+        default_factory=dict, description="Streams opened at start: id to a URL or file, or to `{url, transport, privacy}`."
     )
     server: ServerSettings = ServerSettings()
     analyzer: AnalyzerSettings = AnalyzerSettings()

@@ -18,6 +18,8 @@ from stream_server.settings_section import STREAM_ID_PATTERN
 
 _SHOWN_CHARACTERS: Final = 80  # of a wrong value in an error message
 _CREDENTIALS: Final = re.compile(r"://[^/\s@]*@")
+_QUOTED: Final = re.compile(r"""['"].*['"]""", re.DOTALL)
+_A_KEY: Final = re.compile(r"[A-Za-z0-9_]+")
 
 
 def load_settings(config: Path | None = None, command_line: Mapping[str, Any] | None = None) -> Settings:
@@ -51,7 +53,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         # The text of the error quotes the file, and the file may hold passwords: say only where.
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        problem = getattr(error, "problem", None) or "the text cannot be parsed"
+        problem = _QUOTED.sub("...", getattr(error, "problem", None) or "the text cannot be parsed")
         raise ConfigError(f"settings file {path}: {where}expected YAML, got: {problem}") from None
     if data is None:
         return {}
@@ -86,9 +88,12 @@ def _explain(error: Any, layers: list[tuple[str, dict[str, Any]]]) -> str:
     """One line for one pydantic error: where it came from, the key, what was expected, what came."""
     location = [str(part) for part in error["loc"]]
     origin = next((name for name, layer in reversed(layers) if _holds(layer, location)), "settings")
-    key = ".".join(part for part in location if part != "[key]")
+    shown = [part for part in location if part != "[key]"]
+    if location[0] == "notifications":  # an address with a token may have come to stand where a key should
+        shown = [part if _A_KEY.fullmatch(part) else "***" for part in shown]
+    key = ".".join(shown)
     if origin == "environment":
-        key = ENV_PREFIX + "__".join(location).upper()
+        key = ENV_PREFIX + "__".join(shown).upper()
     rule = _rule_name(location, layers)
     if rule is not None:
         key = f"{key} (rule {rule!r})"

@@ -136,6 +136,8 @@ class StreamRegistry:
         self._publish = publish
         self._removed = removed
         self._entries: dict[str, _Entry] = {}
+        # by name, not by entry: a webcam that was made private stays so when its publisher drops and comes back
+        self._private = set(settings.private)
         self._watchdog: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -152,7 +154,7 @@ class StreamRegistry:
         """Watch a camera, an HTTP video or a file. `trusted`: the operator said so (any file), not a client of the API.
 
         `transport` and `sensitivity`: None for what the settings say. `privacy`: keep no pictures of it; where the
-        settings say so for its id, they are not kept in any case.
+        settings or `set_privacy` have said so for its id, they are not kept in any case.
 
         Raises `ConfigError` (id, address), `ConflictError` (id taken), `OverloadedError` (too many streams) and
         `SourceError(FORBIDDEN)`. That nobody answers is no error: the stream is added and says so.
@@ -183,9 +185,14 @@ class StreamRegistry:
         self._check_room(stream_id)
         return self._add(stream_id, kind, None, make)
 
-    async def remove(self, stream_id: str) -> None:
-        """Stop the source, join its threads, free its name. Raises `NotFoundError`."""
+    async def remove(self, stream_id: str, *, forget_privacy: bool = False) -> None:
+        """Stop the source, join its threads, free its name. Raises `NotFoundError`.
+
+        `forget_privacy`: the next stream of this name is private only where the settings say so.
+        """
         entry = self._entry(stream_id)
+        if forget_privacy and stream_id not in self._settings.private:
+            self._private.discard(stream_id)
         await asyncio.shield(self._begin_removal(entry))
 
     def set_sensitivity(self, stream_id: str, sensitivity: Sensitivity) -> StreamInfo:
@@ -198,13 +205,17 @@ class StreamRegistry:
         return entry.info
 
     def set_privacy(self, stream_id: str, privacy: bool) -> StreamInfo:
-        """Whether pictures of it are kept, from now on.
+        """Whether pictures of it are kept, from now on, also when it ends and comes back; a restart forgets it.
 
         Raises `NotFoundError`, and `ConflictError` where the settings say for its id that none are.
         """
         entry = self._entry(stream_id)
         if not privacy and stream_id in self._settings.private:
             raise ConflictError(f"the settings keep the stream {stream_id!r} private: change them, and restart")
+        if privacy:
+            self._private.add(stream_id)
+        else:
+            self._private.discard(stream_id)
         self._engine.record(stream_id, self._settings.recorded and not privacy)
         if entry.info.privacy != privacy:
             entry.info = replace(entry.info, privacy=privacy)
@@ -275,7 +286,7 @@ class StreamRegistry:
         loop = asyncio.get_running_loop()
         status = SourceStatus(StreamState.CONNECTING)
         chosen = sensitivity or self._settings.sensitivities.get(stream_id, self._settings.sensitivity)
-        privacy = privacy or stream_id in self._settings.private
+        privacy = privacy or stream_id in self._private
         info = StreamInfo(stream_id, kind, url, status, time.time(), chosen, privacy=privacy)
         entry = _Entry(info, status)
         slot = self._engine.add_stream(stream_id)
@@ -300,6 +311,8 @@ class StreamRegistry:
             self._engine.remove_stream(stream_id)
             raise
         self._entries[stream_id] = entry
+        if privacy:
+            self._private.add(stream_id)
         self._publish(entry.info)
         if self._watchdog is None:
             self._watchdog = loop.create_task(self._watch(), name="stream-watchdog")

@@ -8,9 +8,12 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
+import psutil
 import psycopg
 
 from tests.tools import missing_tool
@@ -76,6 +79,22 @@ class Postgres:
             self._run("pg_ctl", "stop", "-D", self.data, "-m", "immediate", "-w")
             self._process.wait(10)
             self._process = None
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It runs and takes what comes, but answers nobody."""
+        assert self._process is not None
+        main = psutil.Process(self._process.pid)
+        everyone = [main, *main.children(recursive=True)]
+        for one in everyone:
+            with suppress(psutil.NoSuchProcess):
+                one.suspend()
+        try:
+            yield
+        finally:
+            for one in everyone:
+                with suppress(psutil.NoSuchProcess):
+                    one.resume()
 
     def __enter__(self) -> Self:
         self.start()

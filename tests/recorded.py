@@ -37,4 +37,4 @@ def some_faces(
 
 def a_past_picture(at_s: float, jpeg: bytes | None = None) -> PastPicture:
     """One picture with face 1 in it."""
-    return PastPicture(1, int(at_s * 10), at_s, at_s, 192, 108, ((1, Box(40, 20, 60, 60), True),), jpeg or a_jpeg())
+    return PastPicture(1, int(at_s * 10), at_s, 192, 108, ((1, Box(40, 20, 60, 60), True),), jpeg or a_jpeg())

@@ -71,11 +71,11 @@ export async function addStream(id, url, transport = null) {
 
 /**
  * @param {string} id
- * @param {Sensitivity} sensitivity from its next face on
+ * @param {{ sensitivity: Sensitivity } | { privacy: boolean }} change from its next face on
  * @returns {Promise<StreamMessage>}
  */
-export async function setSensitivity(id, sensitivity) {
-  return (await request(`/api/streams/${encodeURIComponent(id)}`, json("PATCH", { sensitivity }))).json();
+export async function changeStream(id, change) {
+  return (await request(`/api/streams/${encodeURIComponent(id)}`, json("PATCH", change))).json();
 }
 
 /** @param {string} id */

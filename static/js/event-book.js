@@ -5,6 +5,12 @@ import { EVERYTHING, matches } from "./event-filter.js";
 /** Beside those in the list, which the operator has asked for, so many events are remembered. */
 const MAX_UNLISTED = 200;
 
+/**
+ * So many are listed unless the operator asks for older ones: a page left open for a week is told of thousands. Those left out
+ * are behind "Older" again.
+ */
+export const MAX_LISTED = 500;
+
 /** An alert and its event carry the same start, each read off the clocks on its own. */
 const SAME_START_S = 2;
 
@@ -36,8 +42,10 @@ export class EventBook {
   #heardAt = new Map();
   /** Newest first. @type {string[]} */
   #ids = [];
-  /** Belong into the list, but would move what somebody reads. @type {string[]} */
-  #news = [];
+  /** Belong into the list, but would move what somebody reads; `MAX_LISTED` at most, the newest. @type {Set<string>} */
+  #news = new Set();
+  /** Whether more than that came: between the news and the list something is missing. */
+  #newsCut = false;
   /** @type {EventListState} */
   list = { filter: EVERYTHING, phase: "new", older: false, next: null, error: "" };
 
@@ -58,6 +66,11 @@ export class EventBook {
     return event && wish ? { ...event, ...wish } : (event ?? null);
   }
 
+  /** As the server has it, without what an operator has said since. @param {string} id */
+  told(id) {
+    return this.#events.get(id) ?? null;
+  }
+
   /** Whether it was deleted in the life of this page. @param {string} id */
   isGone(id) {
     return this.#gone.has(id);
@@ -70,7 +83,12 @@ export class EventBook {
 
   /** How many wait for `showNews`. */
   get newsCount() {
-    return this.#news.length;
+    return this.#news.size;
+  }
+
+  /** Whether there were more than are remembered: `showNews` begins the list anew with them. */
+  get newsCut() {
+    return this.#newsCut;
   }
 
   /**
@@ -117,8 +135,7 @@ export class EventBook {
 
   /** Begins another list. @param {EventFilter} filter */
   begin(filter) {
-    this.#ids = [];
-    this.#news = [];
+    this.#empty();
     this.#setList({ filter, phase: "loading", older: false, next: null, error: "" });
   }
 
@@ -152,7 +169,7 @@ export class EventBook {
     for (const event of items) this.learn(event, asked);
     const known = new Set(this.#ids);
     this.#ids.push(...items.map(({ id }) => id).filter((id) => !known.has(id) && !this.#gone.has(id)));
-    this.#news = this.#news.filter((id) => !this.#ids.includes(id));
+    for (const { id } of items) this.#news.delete(id);
     this.#sort();
     this.list = { ...this.list, next };
     for (const [id, at] of this.#heardAt) if (at > asked) this.#addNews(id);
@@ -170,8 +187,7 @@ export class EventBook {
     const ids = new Set(items.map(({ id }) => id));
     if (next !== null && !this.#ids.some((id) => ids.has(id))) {
       // more has happened than one page holds: what was listed before it would leave a hole
-      this.#ids = [];
-      this.#news = [];
+      this.#empty();
       return this.putPage({ items, next }, asked);
     }
     const oldest = next === null ? "" : (items.at(-1)?.id ?? "");
@@ -180,13 +196,22 @@ export class EventBook {
     return this.#setList({ error: "", next: next === null ? null : this.list.next });
   }
 
-  /** Puts what is new into the list. */
+  /** Puts what is new into the list, and leaves out what is then older than `MAX_LISTED` others: nobody reads so far down. */
   showNews() {
-    if (this.#news.length === 0) return;
-    this.#ids.push(...this.#news);
-    this.#news = [];
+    if (this.#news.size === 0) return;
+    const cut = this.#newsCut || this.#ids.length + this.#news.size > MAX_LISTED;
+    const ids = this.#newsCut ? [...this.#news] : [...this.#ids, ...this.#news];
+    this.#empty();
+    this.#ids = ids;
     this.#sort();
-    this.#tell("events");
+    this.#ids.length = Math.min(ids.length, MAX_LISTED);
+    this.#setList(cut ? { next: this.#ids.at(-1) ?? null, older: false } : {});
+  }
+
+  #empty() {
+    this.#ids = [];
+    this.#news.clear();
+    this.#newsCut = false;
   }
 
   /**
@@ -214,7 +239,12 @@ export class EventBook {
     const { filter, next } = this.list;
     const within = next === null || id > (this.#ids.at(-1) ?? "");
     if (!event || !within || !matches(event, filter)) return;
-    if (!this.#ids.includes(id) && !this.#news.includes(id)) this.#news.push(id);
+    if (this.#ids.includes(id)) return;
+    this.#news.add(id);
+    if (this.#news.size <= MAX_LISTED) return;
+    const oldest = [...this.#news].reduce((least, other) => (other < least ? other : least));
+    this.#news.delete(oldest);
+    this.#newsCut = true;
   }
 
   #sort() {
@@ -231,7 +261,7 @@ export class EventBook {
       if (listed.has(id) || id === event.id) continue;
       this.#events.delete(id);
       this.#heardAt.delete(id);
-      return;
+      if (this.#events.size <= listed.size + MAX_UNLISTED) return;
     }
   }
 
@@ -241,7 +271,7 @@ export class EventBook {
     this.#events.delete(id);
     this.#heardAt.delete(id);
     this.#ids = this.#ids.filter((other) => other !== id);
-    this.#news = this.#news.filter((other) => other !== id);
+    this.#news.delete(id);
     this.#tellOf(id);
   }
 

@@ -3,6 +3,7 @@
 /** @import { ReviewMark } from "./types.js" */
 import { ApiError, deleteEvent, getEvent, listEvents, markEvent } from "./api.js";
 import { EVERYTHING, queryOf } from "./event-filter.js";
+import { LIVE_RETRY_PAUSES_S, retryPauseMs } from "./retry.js";
 
 /** What the server says where `storage.enabled` is off. */
 const NOTHING_KEPT = "nothing_kept";
@@ -18,6 +19,9 @@ export class EventDesk {
   /** Whether the events that go on were asked for since the last greeting, for the links of alerts. */
   #openKnown = false;
   #kept = true;
+  #greetings = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
 
   /** @param {Store} store */
   constructor(store) {
@@ -29,6 +33,8 @@ export class EventDesk {
   }
 
   close() {
+    this.#greetings += 1; // whoever still waits for an answer asks no more
+    clearTimeout(this.#timer);
     this.#asking.abort();
     for (const end of this.#ends) end();
   }
@@ -117,45 +123,70 @@ export class EventDesk {
     const { events } = this.#store;
     const { signal } = this.#asking;
     const asked = events.heard;
+    // a list that was cut meanwhile goes on from elsewhere
+    const isWanted = () => !signal.aborted && (before === null || before === events.list.next);
     try {
       const page = await listEvents(queryOf(events.list.filter, before), signal);
-      if (!signal.aborted) events.putPage(page, asked);
+      if (isWanted()) events.putPage(page, asked);
     } catch (error) {
-      if (!signal.aborted) events.fail(wordsOf(error), isNothingKept(error));
+      if (isWanted()) events.fail(wordsOf(error), isNothingKept(error));
     }
   }
 
   /** After a greeting whatever was sent before may have been missed. */
-  async #onGreeting() {
+  #onGreeting() {
+    clearTimeout(this.#timer);
+    this.#greetings += 1;
     this.#openKnown = false;
     const { events } = this.#store;
-    void this.#findOpen();
-    if (events.list.phase === "failed") return this.list(events.list.filter);
-    if (events.list.phase !== "ready") return undefined;
+    if (events.list.phase === "failed") void this.list(events.list.filter);
+    return this.#catchUp(this.#greetings, 0);
+  }
+
+  /**
+   * Asks until there is an answer: what is shown would stay stale for ever.
+   *
+   * @param {number} greeting a newer one begins anew
+   * @param {number} attempt from 0
+   */
+  async #catchUp(greeting, attempt) {
+    const answered = await Promise.all([this.#renew(), this.#findOpen()]);
+    if (answered.every(Boolean) || greeting !== this.#greetings) return;
+    this.#timer = setTimeout(() => void this.#catchUp(greeting, attempt + 1), retryPauseMs(LIVE_RETRY_PAUSES_S, attempt));
+  }
+
+  /** The newest page of the list anew; whether there is nothing more to ask. */
+  async #renew() {
+    const { events } = this.#store;
+    if (events.list.phase !== "ready") return true;
     const { signal } = this.#asking;
     const asked = events.heard;
     try {
       const page = await listEvents(queryOf(events.list.filter), signal);
       if (!signal.aborted) events.renew(page, asked);
+      return true;
     } catch (error) {
       console.info("the events could not be asked for again:", error);
+      return signal.aborted || isNothingKept(error);
     }
-    return undefined;
   }
 
-  /** Alerts that were raised before this page was opened have events that nobody has told it of. */
+  /** Alerts that were raised before this page was opened have events that nobody has told it of; as `#renew`. */
   async #findOpen() {
     const { events } = this.#store;
     const unknown = this.#store.alerts().some((alert) => !alert.over && !events.ofAlert(alert.stream_id, alert.face_id, alert.started_at));
-    if (this.#openKnown || !this.#kept || (!unknown && this.#store.pictureAlerts().length === 0)) return;
+    if (this.#openKnown || !this.#kept || (!unknown && this.#store.pictureAlerts().length === 0)) return true;
     this.#openKnown = true;
     const asked = events.heard;
     try {
       const { items } = await listEvents(queryOf({ ...EVERYTHING, state: "open" }));
       for (const event of items) events.learn(event, asked);
+      return true;
     } catch (error) {
       this.#kept = !isNothingKept(error);
+      this.#openKnown = !this.#kept;
       console.info("alerts have no links to their events:", error);
+      return !this.#kept;
     }
   }
 }

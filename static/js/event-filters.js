@@ -1,7 +1,7 @@
 /** @import { Store } from "./store.js" */
 /** @import { EventFilter } from "./event-filter.js" */
 import { h } from "./dom.js";
-import { EVERYTHING, isNarrow } from "./event-filter.js";
+import { isNarrow } from "./event-filter.js";
 import { KINDS, MARKS, NO_MARK, STATES } from "./event-words.js";
 
 /** `<event-filters>`: which events are listed. */
@@ -13,6 +13,8 @@ export class EventFilters extends HTMLElement {
   #kind = choice("kind", "Every kind", wordsOf(KINDS));
   #state = choice("state", "Every state", wordsOf(STATES));
   #mark = choice("mark", "Every mark", [["none", NO_MARK.words], ...wordsOf(MARKS)]);
+  #from = day("from", "From");
+  #to = day("to", "To");
   #all = h("button", { type: "button", class: "small", hidden: true, "data-testid": "filter-clear", onclick: () => this.clear() }, "Show all");
 
   /**
@@ -23,9 +25,10 @@ export class EventFilters extends HTMLElement {
     super();
     this.#store = store;
     this.#onChange = onChange;
-    const choices = [this.#stream, this.#kind, this.#state, this.#mark];
-    for (const select of choices) select.addEventListener("change", () => this.#apply());
-    this.append(h("div", { class: "event-filters", role: "group", "aria-label": "Which events are listed" }, ...choices, this.#all));
+    for (const choice of this.#choices()) choice.addEventListener("change", () => this.#apply());
+    const selects = [this.#stream, this.#kind, this.#state, this.#mark];
+    const days = [this.#from, this.#to].map((input) => h("label", { class: "event-day" }, h("span", {}, input.name), input));
+    this.append(h("div", { class: "event-filters", role: "group", "aria-label": "Which events are listed" }, ...selects, ...days, this.#all));
     const ends = ["streams", "events"].map((topic) => store.subscribe(topic, () => this.#addStreams()));
     this.#end = () => ends.forEach((end) => end());
     this.#addStreams();
@@ -41,14 +44,25 @@ export class EventFilters extends HTMLElement {
 
   /** Lists everything again. */
   clear() {
-    for (const select of [this.#stream, this.#kind, this.#state, this.#mark]) select.value = "";
+    for (const choice of this.#choices()) choice.value = "";
     this.#stream.focus(); // the button that was pressed goes away
     this.#apply();
   }
 
+  #choices() {
+    return [this.#stream, this.#kind, this.#state, this.#mark, this.#from, this.#to];
+  }
+
   #apply() {
     /** @type {EventFilter} */
-    const filter = { ...EVERYTHING, stream: this.#stream.value, kind: this.#kind.value, state: this.#state.value, mark: this.#mark.value };
+    const filter = {
+      stream: this.#stream.value,
+      kind: this.#kind.value,
+      state: this.#state.value,
+      mark: this.#mark.value,
+      from: this.#from.value,
+      to: this.#to.value,
+    };
     this.#all.hidden = !isNarrow(filter);
     this.#onChange(filter);
   }
@@ -82,6 +96,14 @@ function choice(name, all, options) {
     h("option", { value: "" }, all),
     ...options.map(([value, words]) => h("option", { value }, words)),
   );
+}
+
+/**
+ * @param {string} name for tests
+ * @param {string} words
+ */
+function day(name, words) {
+  return h("input", { type: "date", name: words, title: `${words} the day on which an event began`, "data-testid": `filter-${name}` });
 }
 
 customElements.define("event-filters", EventFilters);

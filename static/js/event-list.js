@@ -85,7 +85,7 @@ export class EventList extends HTMLElement {
     const { events } = this.#context.store;
     const { list } = events;
     if (events.newsCount > 0 && !this.#isRead()) return events.showNews(); // which renders
-    setText(this.#news, `${events.newsCount} new`);
+    setText(this.#news, `${events.newsCount}${events.newsCut ? "+" : ""} new`);
     this.#news.hidden = events.newsCount === 0;
     this.#renderRows();
     this.#table.hidden = this.#shown.size === 0;
@@ -99,8 +99,9 @@ export class EventList extends HTMLElement {
 
   #countWords() {
     const { list } = this.#context.store.events;
-    const narrow = isNarrow(list.filter) ? " that match" : "";
-    return list.next === null ? `${counted(this.#shown.size, "event")}${narrow}, no older ones` : `${counted(this.#shown.size, "event")}${narrow} so far`;
+    const count = this.#shown.size;
+    const narrow = isNarrow(list.filter) ? ` that match${count === 1 ? "es" : ""}` : "";
+    return `${counted(count, "event")}${narrow}${list.next === null ? ", no older ones" : " so far"}`;
   }
 
   /** Whether a row that comes in from above would move what somebody reads, has focused or is about to press. */

@@ -11,7 +11,7 @@ import { eventTitle, kindView, stateView } from "./event-words.js";
 import { EvidenceBox } from "./evidence-box.js";
 import { counted, percent, SCORE_MEANING } from "./format.js";
 import { MarkForm } from "./mark-form.js";
-import { PART_RETRY_PAUSES_S, retryPauseMs } from "./retry.js";
+import { LIVE_RETRY_PAUSES_S, PART_RETRY_PAUSES_S, retryPauseMs } from "./retry.js";
 
 /** `<event-page>`: one event with its evidence; while it goes on, what is new appears. */
 export class EventPage extends HTMLElement {
@@ -25,6 +25,9 @@ export class EventPage extends HTMLElement {
   #closed = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #renewTimer;
+  #greetings = 0;
   /** Of the file, which may be older than what is scored now. @type {Point[]} */
   #points = [];
   #seriesSum = "";
@@ -78,6 +81,7 @@ export class EventPage extends HTMLElement {
     const { store, ticker } = context;
     this.#ends = [
       store.subscribe(`event:${id}`, () => this.#render()),
+      store.subscribe("server", () => this.#onGreeting()),
       ticker.subscribe(() => this.#tick()),
     ];
     this.#render();
@@ -91,6 +95,7 @@ export class EventPage extends HTMLElement {
   close() {
     this.#closed = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#renewTimer);
     for (const end of this.#ends) end();
   }
 
@@ -112,6 +117,30 @@ export class EventPage extends HTMLElement {
       this.#renderNote(wordsOf(error));
     }
     if (!this.#closed) this.#render();
+  }
+
+  /** After a greeting whatever was sent before may have been missed. */
+  #onGreeting() {
+    clearTimeout(this.#renewTimer);
+    this.#greetings += 1;
+    if (this.#phase === "failed") void this.#load();
+    else void this.#renew(this.#greetings, 0);
+  }
+
+  /**
+   * What is shown stays until there is an answer, and is asked for until then.
+   *
+   * @param {number} greeting a newer one begins anew
+   * @param {number} attempt from 0
+   */
+  async #renew(greeting, attempt) {
+    try {
+      await this.#context.events.load(this.#id); // which renders
+    } catch (error) {
+      if (this.#closed || greeting !== this.#greetings || isMissing(error) || isNothingKept(error)) return;
+      console.info("the event could not be asked for again:", error);
+      this.#renewTimer = setTimeout(() => void this.#renew(greeting, attempt + 1), retryPauseMs(LIVE_RETRY_PAUSES_S, attempt));
+    }
   }
 
   #render() {

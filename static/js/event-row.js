@@ -26,6 +26,8 @@ export class EventRow extends HTMLElement {
   #mark = h("div", { class: "event-mark" }, this.#markShape);
   #choice;
   #error = errorLine("events-mark-error");
+  /** @type {MonitorEvent | null} */
+  #shown = null;
 
   /**
    * @param {Context} context
@@ -64,8 +66,10 @@ export class EventRow extends HTMLElement {
     this.#link.focus();
   }
 
-  /** @param {MonitorEvent} event */
+  /** @param {MonitorEvent} event the same one as before costs nothing: a long list is shown again with each message */
   show(event) {
+    if (event === this.#shown) return this.tick();
+    this.#shown = event;
     const [kind, state, mark] = [kindView(event.kind), stateView(event.state), markView(event.mark)];
     setAttribute(this, "data-tone", kind.tone);
     setAttribute(this, "data-state", event.state);
@@ -83,7 +87,7 @@ export class EventRow extends HTMLElement {
     setAttribute(this.#mark, "title", event.mark_note || null);
     setIcon(this.#markShape, mark.icon);
     this.#choice.show(event);
-    this.tick();
+    return this.tick();
   }
 
   /** Time passes. */

@@ -144,7 +144,7 @@ export function placeLabels(labels, right) {
   /** Right end of the last label of each row. @type {number[]} */
   const ends = [];
   return labels.map(({ x, width }) => {
-    const left = Math.min(x + 3, right - width);
+    const left = x + 3 + width <= right ? x + 3 : x - 3 - width; // never across its own line
     let row = ends.findIndex((end) => end < left);
     if (row < 0) row = ends.length;
     ends[row] = left + width + 4;

@@ -244,6 +244,32 @@ export function storageWords(stats) {
   return stats?.storage ? `What happens now is not being stored: ${stats.storage.replace(/[.\s]+$/, "")}; scoring goes on.` : "";
 }
 
+/** More than so many are counted: one service that is away fails for every rule that tells it. */
+const MAX_FAILING = 3;
+
+/**
+ * What does not reach people now; "" while all does.
+ *
+ * @param {Pick<StatsMessage, "notifications"> | null} stats
+ */
+export function failingWords(stats) {
+  const failing = stats?.notifications?.failing ?? [];
+  if (failing.length === 0) return "";
+  const more = failing.length > MAX_FAILING ? `; and ${failing.length - MAX_FAILING} more` : "";
+  return `People may not be told of alerts: ${failing.slice(0, MAX_FAILING).join("; ")}${more}. They are sent again later.`;
+}
+
+/**
+ * What never reached anybody; "" where there is none.
+ *
+ * @param {number} dead notifications
+ */
+export function deadWords(dead) {
+  if (dead === 0) return "";
+  const [were, them] = dead === 1 ? ["was", "it"] : ["were", "them"];
+  return `${counted(dead, "notification")} ${were} given up since the server started and will not arrive. GET /api/notifications/dead lists ${them}.`;
+}
+
 /** A camera sends more frames than faces are looked at per second: these were passed over as planned, not lost. */
 const PLANNED = "frame_replaced";
 

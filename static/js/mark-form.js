@@ -20,7 +20,7 @@ export class MarkForm extends HTMLElement {
   #back = h("button", { type: "button", class: "small", "data-testid": "mark-back", onclick: () => void this.#mark(null) }, "Take the mark back");
   #when = h("p", { class: "muted", "data-testid": "marked-when" });
   #error = errorLine("mark-error");
-  /** As it was last saved. */
+  /** As the server has it: what is being saved may yet be refused. */
   #savedNote = "";
 
   /**
@@ -53,8 +53,9 @@ export class MarkForm extends HTMLElement {
     if (back && document.activeElement === this.#back) [...this.#marks.values()][0]?.focus(); // it goes away
     this.#back.hidden = back;
     setText(this.#when, event.marked_at === null || event.mark === null ? "" : `${markView(event.mark).words}, marked ${localTime(event.marked_at)}`);
-    if (this.#note.value === this.#savedNote) this.#note.value = event.mark_note; // nobody is writing
-    this.#savedNote = event.mark_note;
+    const saved = (this.#context.store.events.told(this.#id) ?? event).mark_note;
+    if (this.#note.value === this.#savedNote) this.#note.value = saved; // nobody is writing
+    this.#savedNote = saved;
     this.#renderNote();
   }
 

@@ -1,6 +1,6 @@
 /** @import { Context } from "./types.js" */
 import { h, icon } from "./dom.js";
-import { degradedWords, storageWords } from "./format.js";
+import { deadWords, degradedWords, failingWords, storageWords } from "./format.js";
 
 /** `<notice-list>`: what the operator must know and no card can tell, with the webcam's troubles and missing weights first. */
 export class NoticeList extends HTMLElement {
@@ -8,6 +8,8 @@ export class NoticeList extends HTMLElement {
   /** @type {(() => void)[]} */
   #ends;
   #shown = "";
+  /** Dead letters that were dismissed; more are told again. */
+  #deadSeen = 0;
 
   /** @param {Context} context */
   constructor(context) {
@@ -33,19 +35,31 @@ export class NoticeList extends HTMLElement {
     const { store } = this.#context;
     const degraded = store.stats?.status === "degraded" ? degradedWords(store.stats.model) : "";
     const storage = storageWords(store.stats);
+    const failing = failingWords(store.stats);
+    const count = store.stats?.notifications?.dead ?? 0;
+    if (count < this.#deadSeen) this.#deadSeen = 0; // the server was started again
+    const dead = count > this.#deadSeen ? deadWords(count) : "";
     const left = Math.max(0, Math.ceil(((store.share.retryAtMs ?? 0) - Date.now()) / 1000));
     const sharing =
       store.share.phase === "retrying" ? `Your webcam is not being shared: ${store.share.why}. ${left > 0 ? `Retrying in ${left} s.` : "Retrying…"}` : "";
-    const shown = JSON.stringify([degraded, storage, sharing, store.notices()]);
+    const shown = JSON.stringify([degraded, storage, failing, dead, sharing, store.notices()]);
     if (shown === this.#shown) return;
     this.#shown = shown;
     this.replaceChildren();
     if (degraded) this.append(notice("warning", degraded, "degraded"));
     if (storage) this.append(notice("error", storage, "storage-trouble"));
+    if (failing) this.append(notice("warning", failing, "notifications-failing"));
+    if (dead) this.append(notice("warning", dead, "notifications-dead", () => this.#dismissDead(count)));
     if (sharing) this.append(notice("warning", sharing, "share-retrying"));
     for (const { id, tone, text } of store.notices()) {
       this.append(notice(tone, text, "notice", () => store.dismiss(id)));
     }
+  }
+
+  /** @param {number} count */
+  #dismissDead(count) {
+    this.#deadSeen = count;
+    this.#render();
   }
 }
 

@@ -61,6 +61,11 @@ export class Store {
     };
   }
 
+  /** Whether the server keeps events with their evidence, as far as is known. */
+  get keeps() {
+    return this.stats?.notifications !== null;
+  }
+
   /** In the order in which they were added. */
   streamIds() {
     return [...this.#streams.keys()];

@@ -7,7 +7,7 @@ import { FaceList } from "./face-list.js";
 import { NO_VERDICT, SCORE_MEANING, age, counted, milliseconds, percent, streamFacts, streamState, verdictView } from "./format.js";
 import { LivePicture } from "./live-picture.js";
 import { ScoreChart } from "./score-chart.js";
-import { SensitivityChoice } from "./sensitivity-choice.js";
+import { privacyChoice, sensitivityChoice } from "./stream-choice.js";
 
 /** A newest score older than this is no longer news; the face rate may drop to 2/s under load. */
 const STALE_SCORE_S = 3;
@@ -23,10 +23,17 @@ export class StreamCard extends HTMLElement {
   #chart;
   #faces;
   #sensitivity;
+  #privacy;
   #facts = h("p", { class: "card-facts" });
   #stateShape = icon("state-live");
   #stateWords = h("span");
   #state = h("span", { class: "badge", "data-testid": "stream-state" }, this.#stateShape, this.#stateWords);
+  #private = h(
+    "span",
+    { class: "private", hidden: true, title: "No pictures of this stream are kept, only scores", "data-testid": "private" },
+    icon("no-pictures"),
+    h("span", { class: "visually-hidden" }, "No pictures kept"),
+  );
   #veil = h("p", { class: "veil" });
   #selfVideo = h("video", { muted: true, autoplay: true, playsinline: true, "aria-label": "Your camera, not yet analysed" });
   #selfView = h("figure", { class: "self-view", "data-testid": "self-view", hidden: true }, this.#selfVideo, h("figcaption", {}, "You"));
@@ -70,7 +77,8 @@ export class StreamCard extends HTMLElement {
     this.#picture = new LivePicture(streamId, record);
     this.#chart = new ScoreChart(streamId, () => record()?.history ?? null, () => store.clock.now());
     this.#faces = new FaceList(streamId);
-    this.#sensitivity = new SensitivityChoice(store, streamId);
+    this.#sensitivity = sensitivityChoice(store, streamId);
+    this.#privacy = privacyChoice(store, streamId);
     setAttribute(this.#picture, "role", "img");
     this.#remove = h("button", { class: "icon-button", type: "button", onclick: () => this.#onRemove(ask) }, this.#removeShape, this.#removeWords);
     this.#enlarge = h(
@@ -96,6 +104,7 @@ export class StreamCard extends HTMLElement {
         "header",
         {},
         h("div", { class: "card-name" }, h("h3", { title: streamId }, streamId), this.#facts),
+        this.#private,
         this.#state,
         this.#looked,
         this.#enlarge,
@@ -106,13 +115,14 @@ export class StreamCard extends HTMLElement {
       this.#verdict,
       this.#chart,
       this.#faces,
-      h("footer", {}, this.#freshness, this.#latency, this.#sensitivity),
+      h("footer", {}, this.#freshness, this.#latency, h("span", { class: "card-choices" }, this.#sensitivity, this.#privacy)),
     );
     setAttribute(this, "role", "article");
     setAttribute(this, "aria-label", `Stream ${streamId}`);
     this.#ends = [
       store.subscribe(`stream:${streamId}`, () => this.#later()),
       store.subscribe("connection", () => this.#later()),
+      store.subscribe("stats", () => this.#renderPrivacy()),
       ticker.subscribe(() => this.#tick()),
     ];
     this.#render();
@@ -167,6 +177,8 @@ export class StreamCard extends HTMLElement {
     const faces = live ? record.faces() : [];
     this.#renderState(record.info);
     this.#sensitivity.show(record.info);
+    this.#privacy.show(record.info);
+    this.#renderPrivacy();
     this.#renderVerdict(live, record.standing(), faces.length);
     this.#renderFreshness(record);
     this.#renderShare();
@@ -199,6 +211,13 @@ export class StreamCard extends HTMLElement {
     setText(this.#facts, streamFacts(info));
     setAttribute(this.#facts, "title", [info.url, info.codec?.toUpperCase()].filter(Boolean).join(" · "));
     this.#picture.want(!away && info.state !== "ended");
+  }
+
+  /** Where nothing at all is kept there is nothing to choose. */
+  #renderPrivacy() {
+    const { store } = this.#context;
+    this.#privacy.hidden = !store.keeps;
+    this.#private.hidden = !store.keeps || !store.stream(this.#streamId)?.info.privacy;
   }
 
   /**

@@ -34,6 +34,8 @@ export interface StreamMessage {
   /** The stream that shows the same picture. */
   picture_same_as: string | null;
   sensitivity: Sensitivity;
+  /** No pictures of it are kept, only scores. */
+  privacy: boolean;
   at: number;
 }
 
@@ -128,6 +130,13 @@ export interface UploadMessage {
   at: number;
 }
 
+export interface NotificationStats {
+  /** What does not reach its target now, and why, each in words. */
+  failing: string[];
+  /** Notifications that were given up since the server's start. */
+  dead: number;
+}
+
 export interface StatsMessage {
   type?: "stats";
   at: number;
@@ -141,6 +150,8 @@ export interface StatsMessage {
   latency_ms: { p50: number; p95: number } | null;
   /** Why nothing can be stored now; null while all is well, or nothing is kept. */
   storage?: string | null;
+  /** Null where nothing is kept, and so nothing is told. */
+  notifications?: NotificationStats | null;
   dropped: Record<string, number>;
   queues: Record<string, number>;
 }

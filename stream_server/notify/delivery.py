@@ -68,11 +68,12 @@ def pause_s(tries: int, spread: float) -> float:
 def failed(delivery: Delivery, error: DeliveryError, now: float, spread: float) -> Delivery:
     """The same after a try in vain: with its next try, or dead."""
     tries = delivery.tries + 1
-    tried = delivery.model_copy(update={"tries": tries, "last_error": str(error), "last_try_at": now})
+    since = min(delivery.since, now)  # the clock on the wall was set back: a day counts from now on
+    tried = delivery.model_copy(update={"tries": tries, "since": since, "last_error": str(error), "last_try_at": now})
     if error.final:
         return buried(tried, now)
     next_at = now + max(pause_s(tries, spread), error.retry_after_s or 0.0)
-    if next_at > delivery.since + GIVE_UP_S:
+    if next_at > since + GIVE_UP_S:
         return buried(tried, now)
     return tried.model_copy(update={"next_at": next_at})
 

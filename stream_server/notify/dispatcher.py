@@ -10,9 +10,8 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Final
 
 from analyzer.engine_stats import ThreadHealth
@@ -20,11 +19,12 @@ from analyzer.errors import ConflictError, NotFoundError, StoreError
 from stream_server.about import VERSION
 from stream_server.events import Event
 from stream_server.notify.delivery import Delivery, anew, buried, delivery_of
-from stream_server.notify.lane import Lane, LanePorts, LaneStatus
+from stream_server.notify.lane import Lane, LanePorts
 from stream_server.notify.notification import Notification, Reason, event_of_a_test, notification_of
 from stream_server.notify.outbox import Outbox
-from stream_server.notify.policy import RulePolicy
-from stream_server.notify.settings import NotificationRule
+from stream_server.notify.policy import Gate, RulePolicy
+from stream_server.notify.rows import GateKey
+from stream_server.notify.status import RuleStatus, undelivered
 from stream_server.notify.targets import RuleTargets
 
 logger = logging.getLogger(__name__)
@@ -34,21 +34,10 @@ MAX_INBOX: Final = 1000
 LOOK_S: Final = 5.0
 """Between two looks at what a database that was lost still has to be told."""
 LOAD_S: Final = 2.0
+"""That a page of what an earlier process left may take; in vain, it is asked for again."""
 STOP_S: Final = 5.0
 """That a send which goes on gets when the monitor stops; what it did not take is sent after the next start."""
 GONE: Final = "its target is no longer in the settings"
-
-
-@dataclass(frozen=True, slots=True)
-class RuleStatus:
-    """How it goes with one rule, since the start."""
-
-    rule: NotificationRule
-    held_back: int
-    """Notifications that were held back (cooldown, quiet hours)."""
-    holding: int
-    """Of those, what is told when a gate opens."""
-    targets: tuple[LaneStatus, ...]
 
 
 class Dispatcher:
@@ -71,13 +60,19 @@ class Dispatcher:
             rule.name: tuple(Lane(target, rule.name, number, ports) for number, target in enumerate(found, 1))
             for rule, found in targets
         }
-        self._wake = threading.Condition()  # guards all that follow
+        # Two locks, for the rules may take seconds in all, and `publish` and `status` are called on the event loop.
+        # Who needs both takes this first, for one event at most.
+        self._judging = threading.Lock()  # guards the policies
         self._policies = {rule.name: RulePolicy(rule) for rule, _ in targets}
+        self._wake = threading.Condition()  # guards all that follow
         self._inbox: deque[Event] = deque()
+        self._held = {rule.name: (0, 0) for rule, _ in targets}
         self._stopping = False
         self._died: str | None = None
         # the thread's own
-        self._loaded = False
+        self._loaded = self._gates_loaded = self._load_failed = False
+        self._load_after = ""
+        self._found = 0
         self._thread = threading.Thread(target=self._guard, name="notify")
 
     @property
@@ -92,14 +87,16 @@ class Dispatcher:
     def status(self) -> tuple[RuleStatus, ...]:
         """As of now."""
         with self._wake:
-            held = {
-                name: (policy.held_back, sum(gate.held for gate in policy.gates.values()))
-                for name, policy in self._policies.items()
-            }
-            rules = [policy.rule for policy in self._policies.values()]
+            held = dict(self._held)
         return tuple(
-            RuleStatus(rule, *held[rule.name], tuple(lane.status for lane in self._lanes[rule.name])) for rule in rules
+            RuleStatus(policy.rule, *held[name], tuple(lane.status for lane in self._lanes[name]))
+            for name, policy in self._policies.items()
         )
+
+    @property
+    def undelivered(self) -> tuple[str, ...]:
+        """What does not reach its target now, and why, each in words."""
+        return undelivered(self.status, self._now())
 
     @property
     def inbox_length(self) -> int:
@@ -110,6 +107,11 @@ class Dispatcher:
     def unwritten(self) -> int:
         """Changes of what waits that the database does not have yet."""
         return self._outbox.unwritten
+
+    @property
+    def unkept(self) -> int:
+        """Changes of what waits that the database will never have: a restart would not know of them."""
+        return self._outbox.lost
 
     def start(self) -> None:
         """Begin. Without rules nothing runs and nothing is sent."""
@@ -151,13 +153,32 @@ class Dispatcher:
 
     def drop_stream(self, stream_id: str) -> None:
         """Everything of a stream is being deleted: what waits of it is not sent either."""
-        with self._wake:
-            self._inbox = deque(event for event in self._inbox if event.stream_id != stream_id)
+        with self._judging:
+            with self._wake:
+                self._inbox = deque(event for event in self._inbox if event.stream_id != stream_id)
             for policy in self._policies.values():
                 policy.drop_stream(stream_id)
-        for lanes in self._lanes.values():
-            for lane in lanes:
-                lane.drop_stream(stream_id)
+                self._hand_on(policy, [], self._now())
+            for lanes in self._lanes.values():
+                for lane in lanes:
+                    lane.drop_stream(stream_id)
+            self._count_held()
+        self._outbox.flush()
+
+    def drop_event(self, event_id: str) -> None:
+        """It is being deleted: what waits of it is not sent, and its dead letters go too."""
+        with self._judging:
+            with self._wake:
+                self._inbox = deque(event for event in self._inbox if event.id != event_id)
+            for policy in self._policies.values():
+                policy.drop_event(event_id)
+                self._hand_on(policy, [], self._now())
+            for lanes in self._lanes.values():
+                for lane in lanes:
+                    lane.drop_event(event_id)
+            self._count_held()
+        self._outbox.drop_event(event_id)
+        self._outbox.flush()
 
     def test(self, rule: str) -> list[tuple[str, Future[None]]]:
         """Send a test to each target of a rule, now: its label and what comes of it.
@@ -169,7 +190,10 @@ class Dispatcher:
             raise NotFoundError(f"there is no notification rule {rule[:64]!r}")
         now = self._now()
         notification = notification_of(event_of_a_test(now, VERSION), rule, Reason.TEST, now)
-        return [(lane.label, lane.test(notification)) for lane in lanes]
+        with self._wake:  # one at a time
+            for lane in lanes:  # all of them first, or some would get a test that nobody hears of
+                lane.check_test()
+            return [(lane.label, lane.test(notification)) for lane in lanes]
 
     def send_again(self, delivery: Delivery) -> None:
         """A dead letter is to be tried for another day. Raises `ConflictError` where its target is gone."""
@@ -200,55 +224,85 @@ class Dispatcher:
 
     def _run(self) -> None:
         while True:
-            if not self._loaded:
-                self._load()
+            more = not self._loaded and self._load()
             wait_s = self.step()
             self._outbox.flush()
             with self._wake:
-                self._wake.wait_for(lambda: self._stopping or bool(self._inbox), wait_s)
+                self._wake.wait_for(lambda: self._stopping or bool(self._inbox), 0 if more else wait_s)
                 if self._stopping and not self._inbox:
                     return
 
     def step(self) -> float:
         """Let the rules see what has come and what is due; seconds until something is. Of the thread, or of a test."""
-        now = self._now()
-        with self._wake:
-            events = list(self._inbox)
-            self._inbox.clear()
-            found: list[Notification] = []
+        for _ in range(self.inbox_length):
+            with self._judging:
+                with self._wake:
+                    event = self._inbox.popleft() if self._inbox else None
+                if event is None:  # dropped meanwhile
+                    break
+                now = self._now()
+                for policy in self._policies.values():
+                    self._hand_on(policy, policy.on_event(event, now), now)
+        with self._judging:
+            now = self._now()
             for policy in self._policies.values():
-                for event in events:
-                    found += policy.on_event(event, now)
-                found += policy.tick(now)
-                for stream_id in policy.changed:
-                    self._outbox.keep_gate((policy.rule.name, stream_id), policy.gates.get(stream_id))
-                policy.changed.clear()
+                self._hand_on(policy, policy.tick(now), now)
             due = [at for policy in self._policies.values() if (at := policy.next_at) is not None]
+            self._count_held()
+        return max(min([LOOK_S, *(at - now for at in due)]), 0.0)
+
+    def _hand_on(self, policy: RulePolicy, found: list[Notification], now: float) -> None:
+        """Give `found` to the targets and the gates to the database; the caller holds `_judging`."""
+        for stream_id in policy.changed:
+            self._outbox.keep_gate((policy.rule.name, stream_id), policy.gates.get(stream_id))
+        policy.changed.clear()
         for notification in found:
             for lane in self._lanes[notification.rule]:
                 lane.put(delivery_of(notification, lane.number, lane.label, now))
-        return max(min([LOOK_S, *(at - now for at in due)]), 0.0)
 
-    def _load(self) -> None:
-        """What an earlier process left; tried again while the database is away."""
-        try:
-            stored = self._outbox.load(LOAD_S)
-        except StoreError:
-            return
-        self._loaded = True
+    def _count_held(self) -> None:
+        """For `status`; the caller holds `_judging`."""
+        held = {
+            name: (policy.held_back, sum(gate.held for gate in policy.gates.values()))
+            for name, policy in self._policies.items()
+        }
         with self._wake:
-            for (rule, stream_id), gate in stored.gates.items():
+            self._held = held
+
+    def _load(self) -> bool:
+        """A page of what an earlier process left; whether there is another. Tried again while the database is away."""
+        try:
+            if not self._gates_loaded:
+                self._restore(self._outbox.load_gates(LOAD_S))
+            page = self._outbox.load_waiting(self._load_after, LOAD_S)
+        except StoreError as error:
+            if not self._load_failed:
+                logger.warning("notifications of an earlier run are not sent yet: %s", error)
+            self._load_failed = True
+            return False
+        for delivery in page.items:
+            lane = self._lane_of(delivery)
+            if lane is not None:
+                lane.put(delivery, kept=True)
+            else:
+                self._keep(buried(delivery, self._now(), GONE))
+        self._found += len(page.items)
+        self._loaded = page.next is None
+        if self._loaded and self._found:
+            logger.info("%d notifications of an earlier run wait to be sent", self._found)
+        self._load_after = page.next or ""
+        return not self._loaded
+
+    def _restore(self, gates: Mapping[GateKey, Gate]) -> None:
+        """What an earlier process held back, and the end of what it left open: nobody else tells of that."""
+        with self._judging:
+            for (rule, stream_id), gate in gates.items():
                 if rule in self._policies:
                     self._policies[rule].restore(stream_id, gate)
                     continue
                 self._outbox.keep_gate((rule, stream_id), None)
                 if gate.held:
                     logger.warning("%d held back by the rule %s are not sent: the rule is gone", gate.held, rule)
-        for delivery in stored.waiting:
-            lane = self._lane_of(delivery)
-            if lane is not None:
-                lane.put(delivery)
-            else:
-                self._keep(buried(delivery, self._now(), GONE))
-        if stored.waiting:
-            logger.info("%d notifications of an earlier run wait to be sent", len(stored.waiting))
+        self._gates_loaded = True
+        for event in self._outbox.interrupted:
+            self.publish(event)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from stream_server.events import Event, EventKind, EventState, UnixSeconds, new_event_id
+
+LATE_S: Final = 300.0
+"""What is sent so long after it was made says as of when it is."""
 
 
 class Reason(StrEnum):
@@ -67,7 +70,8 @@ def link_of(notification: Notification, public_url: str | None) -> str | None:
     """Where people see more; None where no address was set, and for tests."""
     if public_url is None:
         return None
-    return public_url if notification.reason is Reason.TEST else f"{public_url}/?event={notification.event.id}"
+    # the dashboard's address of an event: `eventAddress` of static/js/route.js
+    return public_url if notification.reason is Reason.TEST else f"{public_url}/#/events/{notification.event.id}"
 
 
 def payload(notification: Notification, sent_at: float, public_url: str | None) -> dict[str, Any]:
@@ -93,8 +97,8 @@ def title(notification: Notification) -> str:
     return f"{event.kind.value.capitalize()}: stream {event.stream_id}{over}"
 
 
-def text(notification: Notification, public_url: str | None, zone: tzinfo = UTC) -> str:
-    """A few plain lines, times in `zone`."""
+def text(notification: Notification, public_url: str | None, zone: tzinfo = UTC, sent_at: float | None = None) -> str:
+    """A few plain lines, times in `zone`; `sent_at`: Unix seconds of this try, `made_at` by default."""
     event = notification.event
     if notification.reason is Reason.TEST:
         lines = [
@@ -103,7 +107,10 @@ def text(notification: Notification, public_url: str | None, zone: tzinfo = UTC)
         ]
     else:
         face = "" if event.face_id is None else f", face {event.face_id}"
-        lines = [f"{event.kind.value.capitalize()} on stream {event.stream_id}{face}.", _when(event, zone)]
+        lines = [
+            f"{event.kind.value.capitalize()} on stream {event.stream_id}{face}.",
+            _when(notification, zone, sent_at),
+        ]
         if event.same_as is not None:
             lines.append(f"It shows the same picture as stream {event.same_as}.")
         if event.peak_probability is not None:
@@ -116,9 +123,12 @@ def text(notification: Notification, public_url: str | None, zone: tzinfo = UTC)
     return "\n".join(lines if link is None else [*lines, link])
 
 
-def _when(event: Event, zone: tzinfo) -> str:
+def _when(notification: Notification, zone: tzinfo, sent_at: float | None) -> str:
+    event = notification.event
     began = _clock(event.started_at, zone)
     if event.ended_at is None:
+        if sent_at is not None and abs(sent_at - notification.made_at) > LATE_S:
+            return f"It began {began} and went on at {_clock(notification.made_at, zone)}; this comes late."
         return f"It goes on since {began}."
     lasted = f"{event.ended_at - event.started_at:.0f} s"
     if event.state is EventState.INTERRUPTED:

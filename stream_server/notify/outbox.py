@@ -5,22 +5,27 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any, Final, Protocol, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError, Future
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from analyzer.errors import StoreError
+from stream_server.events import Event
 from stream_server.notify import rows
 from stream_server.notify.delivery import Delivery
 from stream_server.notify.policy import Gate
-from stream_server.notify.rows import GateKey, Stored
+from stream_server.notify.rows import GateKey, WaitingPage
 
 MAX_UNWRITTEN: Final = 20_000
 """Changes that wait for the database; beyond, the oldest is never written: it is sent, but not after a restart."""
 
+PAGE: Final = 500
+"""Deliveries that are read at once: tens of milliseconds, for which the writing of everything else waits."""
+
+T = TypeVar("T")
 _Change: TypeAlias = Callable[[Connection], object]
 _Key: TypeAlias = str | GateKey
 
@@ -28,12 +33,16 @@ _Key: TypeAlias = str | GateKey
 class Writer(Protocol):
     """What does the writing: `StoreWriter`."""
 
+    @property
+    def interrupted(self) -> Sequence[Event]:
+        """Events that an earlier process left open, as they were closed; known once a `submit` was answered."""
+
     def submit(self, run: Callable[[Connection], Any], /) -> Future[Any]:
         """Run it in a transaction. Never waits."""
 
 
 class Outbox:
-    """Every method may be called from any thread; all but `load` and `close` return at once.
+    """Every method may be called from any thread; all but `load_...` and `close` return at once.
 
     Of each delivery and gate only the newest change waits. What could not be written is tried again by `flush`.
     """
@@ -55,6 +64,11 @@ class Outbox:
         with self._lock:
             return len(self._changes) + self._in_work
 
+    @property
+    def interrupted(self) -> Sequence[Event]:
+        """See `Writer`."""
+        return self._writer.interrupted
+
     def keep(self, delivery: Delivery) -> None:
         """As it is now: waiting, or dead."""
         self._note(delivery.id, lambda connection: rows.save_delivery(connection, delivery))
@@ -67,14 +81,32 @@ class Outbox:
         """As it is now; None: it is open."""
         self._note(key, lambda connection: rows.save_gate(connection, key, gate))
 
-    def load(self, timeout_s: float) -> Stored:
-        """What an earlier process left. Waits for the database. Raises `StoreError`."""
+    def drop_event(self, event_id: str) -> None:
+        """It was deleted: nothing of it that waits, or is dead, stays."""
+        # no delivery has such a key
+        self._note(f"event {event_id}", lambda connection: rows.remove_event(connection, event_id))
+
+    def load_gates(self, timeout_s: float) -> Mapping[GateKey, Gate]:
+        """What an earlier process held back. Waits for the database. Raises `StoreError`."""
+        return self._ask(rows.load_gates, timeout_s)
+
+    def load_waiting(self, after: str, timeout_s: float) -> WaitingPage:
+        """A page of what waits, see `rows.load_waiting`. Waits for the database. Raises `StoreError`."""
+        with self._lock:
+            newer = set(self._changes)
+        page = self._ask(lambda connection: rows.load_waiting(connection, after, PAGE, self._now()), timeout_s)
+        with self._lock:
+            newer |= set(self._changes)
+        # what this process has sent already, and the database does not know it yet
+        return WaitingPage(tuple(one for one in page.items if one.id not in newer), page.next)
+
+    def _ask(self, run: Callable[[Connection], T], timeout_s: float) -> T:
+        done: Future[T] = self._writer.submit(run)
         try:
-            stored = self._writer.submit(rows.load).result(timeout_s)
-        except (TimeoutError, SQLAlchemyError, OSError):
-            raise StoreError("what waits to be sent could not be read") from None
-        assert isinstance(stored, Stored)
-        return stored
+            return done.result(timeout_s)
+        except (TimeoutError, CancelledError, SQLAlchemyError, OSError) as error:
+            done.cancel()  # where it has not begun nobody needs it any more
+            raise StoreError(f"what waits to be sent could not be read ({type(error).__name__})") from None
 
     def flush(self) -> None:
         """Have everything written that waits, unless that is going on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
@@ -28,10 +29,20 @@ class Gate(BaseModel):
     """Is told when the gate opens, and says how many came before it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Young:
+    """An event that has not gone on long enough to be told."""
+
+    event: Event
+    since: float
+    """Its start, or what the clock on the wall showed when it was set back behind it. Unix seconds."""
+
+
 class RulePolicy:
     """One rule. Every event is given to `on_event` with each of its changes; `tick` when `next_at` has come.
 
     Nothing is lost silently: what is held back is told in one notification when the gate opens. Not thread-safe.
+    A clock on the wall that is set back, and settings that were changed, keep no gate closed for longer than a new one.
     """
 
     def __init__(self, rule: NotificationRule) -> None:
@@ -43,7 +54,7 @@ class RulePolicy:
         """Streams whose gate is another than before; for whoever stores gates to empty."""
         self._quiet = rule.quiet
         self._told: OrderedDict[tuple[str, Reason], None] = OrderedDict()
-        self._young: dict[str, Event] = {}
+        self._young: dict[str, _Young] = {}
 
     def on_event(self, event: Event, now: float) -> list[Notification]:
         """What is to be sent now that `event` is as it is. `now` in Unix seconds, as are all times."""
@@ -51,13 +62,15 @@ class RulePolicy:
             return []
         self._renew(event)
         found: list[Notification] = []
-        until = now if event.ended_at is None else event.ended_at
-        long_enough = max(until - event.started_at, 0.0) >= self._least_s  # clocks differ by a rounding, or were set
-        if self.rule.when != "ended" and (event.state is EventState.OPEN or event.id in self._young):
+        young = self._young.get(event.id)
+        since = min(event.started_at if young is None else young.since, now)
+        lasted_s = now - since if event.ended_at is None else event.ended_at - event.started_at
+        long_enough = max(lasted_s, 0.0) >= self._least_s  # clocks differ by a rounding, or were set
+        if self.rule.when != "ended" and (event.state is EventState.OPEN or young is not None):
             if long_enough:
                 found += self._tell(event, Reason.OPENED, now)
             elif event.state is EventState.OPEN and (event.id, Reason.OPENED) not in self._told:
-                self._young[event.id] = event
+                self._young[event.id] = _Young(event, since)
         if event.state is not EventState.OPEN:
             self._young.pop(event.id, None)
             if self.rule.when != "opened" and long_enough:
@@ -67,8 +80,14 @@ class RulePolicy:
     def tick(self, now: float) -> list[Notification]:
         """What has become due: events that went on long enough, gates that open."""
         found: list[Notification] = []
-        for event in [one for one in self._young.values() if now - one.started_at >= self._least_s]:
-            found += self._tell(event, Reason.OPENED, now)
+        for young in list(self._young.values()):
+            if now - young.since >= self._least_s:
+                found += self._tell(young.event, Reason.OPENED, now)
+            elif now < young.since:
+                self._young[young.event.id] = _Young(young.event, now)
+        latest = self._latest(now)
+        for stream_id, gate in [(name, one) for name, one in self.gates.items() if one.opens_at > latest]:
+            self._set(stream_id, gate.model_copy(update={"opens_at": latest}))
         for stream_id, gate in [(name, one) for name, one in self.gates.items() if one.opens_at <= now]:
             found += self._open(stream_id, gate, now)
         return found
@@ -76,7 +95,7 @@ class RulePolicy:
     @property
     def next_at(self) -> float | None:
         """When `tick` has something to do, at the earliest; None for never."""
-        young = [event.started_at + self._least_s for event in self._young.values()]
+        young = [one.since + self._least_s for one in self._young.values()]
         return min([*young, *(gate.opens_at for gate in self.gates.values())], default=None)
 
     def restore(self, stream_id: str, gate: Gate) -> None:
@@ -85,8 +104,15 @@ class RulePolicy:
 
     def drop_stream(self, stream_id: str) -> None:
         """Tell nothing of what it had until now."""
-        self._young = {name: event for name, event in self._young.items() if event.stream_id != stream_id}
+        self._young = {name: young for name, young in self._young.items() if young.event.stream_id != stream_id}
         self._set(stream_id, None)
+
+    def drop_event(self, event_id: str) -> None:
+        """Tell nothing of it that was not told until now. What was held back before it is not counted either."""
+        self._young.pop(event_id, None)
+        for stream_id, gate in list(self.gates.items()):
+            if gate.newest is not None and gate.newest.event.id == event_id:
+                self._set(stream_id, Gate(opens_at=gate.opens_at))
 
     @property
     def _least_s(self) -> float:
@@ -98,8 +124,9 @@ class RulePolicy:
 
     def _renew(self, event: Event) -> None:
         """What waits is told as it is then, not as it was."""
-        if event.id in self._young:
-            self._young[event.id] = event
+        young = self._young.get(event.id)
+        if young is not None:
+            self._young[event.id] = _Young(event, young.since)
         gate = self.gates.get(event.stream_id)
         if gate is not None and gate.newest is not None and gate.newest.event.id == event.id:
             newest = gate.newest.model_copy(update={"event": event})
@@ -108,6 +135,7 @@ class RulePolicy:
     def _tell(self, event: Event, reason: Reason, now: float) -> list[Notification]:
         self._young.pop(event.id, None)
         if (event.id, reason) in self._told:
+            self._told.move_to_end((event.id, reason))  # one that goes on for long is not told anew after many others
             return []
         self._told[(event.id, reason)] = None
         while len(self._told) > REMEMBERED:
@@ -134,9 +162,14 @@ class RulePolicy:
         self._close(stream_id, now)
         return [gate.newest.model_copy(update={"made_at": now, "held_back": gate.held - 1})]
 
+    def _latest(self, now: float) -> float:
+        """No gate that is closed at `now` opens later."""
+        quiet_until = None if self._quiet is None else self._quiet.until(now)
+        return max(now + self.rule.cooldown_s, now if quiet_until is None else quiet_until)
+
     def _closed_until(self, gate: Gate | None, now: float) -> float | None:
         quiet_until = None if self._quiet is None else self._quiet.until(now)
-        cooling = [] if gate is None or gate.opens_at <= now else [gate.opens_at]
+        cooling = [] if gate is None or gate.opens_at <= now else [min(gate.opens_at, self._latest(now))]
         return max([*cooling, *([] if quiet_until is None else [quiet_until])], default=None)
 
     def _close(self, stream_id: str, now: float) -> None:

@@ -55,13 +55,14 @@ def post(request: Request) -> Answer:
     """Send it. Waits for the network. Raises `DeliveryError`, whose text holds nothing of the URL but its host."""
     parts = urlsplit(request.url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    ends_s = time.monotonic() + request.total_s
-    connection = _connect(parts.scheme == "https", host, _addresses(host, port), port, request.connect_s)
+    addresses = _addresses(host, port)
+    ends_s = time.monotonic() + request.total_s  # a slow DNS takes nothing from it
+    connection = _connect(parts.scheme == "https", host, addresses, port, request.connect_s)
     try:
         with _cut_off(connection, max(ends_s - time.monotonic(), 0.1)) as cut:
             try:
                 return _exchange(connection, request, cut)
-            except (HTTPError, http.client.HTTPException, OSError) as error:
+            except (HTTPError, http.client.HTTPException, OSError, ValueError) as error:
                 if cut.is_set() or isinstance(error, TimeoutError):
                     raise DeliveryError(f"no answer within {request.total_s:g} s") from None
                 raise DeliveryError(f"the connection broke before an answer came ({type(error).__name__})") from None
@@ -122,8 +123,12 @@ def _words(error: Exception, connect_s: float) -> str:
 
 
 def _tls() -> ssl.SSLContext:
-    context = ssl.create_default_context()  # the system's, or those of SSL_CERT_FILE
-    context.load_verify_locations(certifi.where())  # small systems have none
+    try:
+        context = ssl.create_default_context()  # the system's, or those of SSL_CERT_FILE
+        context.load_verify_locations(certifi.where())  # small systems have none
+    except OSError as error:  # the package was moved, or no file can be opened any more
+        reason = error.strerror or type(error).__name__
+        raise DeliveryError(f"the certificates of authorities cannot be read ({reason})") from None
     return context
 
 
@@ -138,8 +143,8 @@ def _exchange(connection: HTTPConnection, request: Request, cut: threading.Event
     try:
         if cut.is_set():  # amid the headers, of which the end of the stream is taken as the end
             raise TimeoutError
-        with contextlib.suppress(HTTPError, http.client.HTTPException, OSError):
-            # it has answered: what follows changes nothing
+        with contextlib.suppress(HTTPError, http.client.HTTPException, OSError, ValueError):
+            # it has answered: what follows changes nothing, be it nonsense (ValueError: a chunk of -5 bytes)
             response.read(MAX_ANSWER, decode_content=False)
         return Answer(response.status, response.headers.get("Retry-After"))
     finally:

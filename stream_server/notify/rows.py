@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, update
 
-from analyzer.errors import NotFoundError
+from analyzer.errors import ConflictError, NotFoundError
 from stream_server.notify.delivery import Delivery
 from stream_server.notify.policy import Gate
 from stream_server.store.tables import DELIVERIES, GATES
@@ -26,11 +25,11 @@ GateKey = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """What an earlier process left."""
+class WaitingPage:
+    """Some of what waits, the oldest first, and where the next page begins."""
 
-    waiting: tuple[Delivery, ...]
-    gates: Mapping[GateKey, Gate]
+    items: tuple[Delivery, ...]
+    next: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,8 @@ class DeadPage:
 
     items: tuple[Delivery, ...]
     next: str | None
+    unreadable: int = 0
+    """Of this page: written by another version, and left out of `items`."""
 
 
 def save_delivery(connection: Connection, delivery: Delivery) -> None:
@@ -70,53 +71,87 @@ def save_gate(connection: Connection, key: GateKey, gate: Gate | None) -> None:
         connection.execute(insert(GATES), row)
 
 
-def load(connection: Connection) -> Stored:
-    """What waits. A row that this version cannot read is left where it is, and logged."""
-    waiting: list[Delivery] = []
+def load_waiting(connection: Connection, after: str, limit: int, now: float) -> WaitingPage:
+    """A page of what waits, after the one that ended with the id `after` (empty for the first).
+
+    A row that this version cannot read becomes a dead letter, at `now` (Unix seconds), and is logged.
+    """
+    table = DELIVERIES.c
+    query = select(table.id, table.body).where(table.dead_at.is_(None), table.id > after).order_by(table.id)
+    found = connection.execute(query.limit(limit + 1)).all()
+    page = [(row.id, _read(row.body)) for row in found[:limit]]
+    unread = [name for name, delivery in page if delivery is None]
+    if unread:
+        connection.execute(update(DELIVERIES).where(table.id.in_(unread)), {"dead_at": now})
+        logger.warning("%d notifications of another version cannot be read, and are given up", len(unread))
+    return WaitingPage(
+        tuple(delivery for _, delivery in page if delivery is not None), page[-1][0] if len(found) > limit else None
+    )
+
+
+def load_gates(connection: Connection) -> dict[GateKey, Gate]:
+    """What is held back. A row that this version cannot read is left where it is, and logged."""
     gates: dict[GateKey, Gate] = {}
     unread = 0
-    for body in connection.execute(
-        select(DELIVERIES.c.body).where(DELIVERIES.c.dead_at.is_(None)).order_by(DELIVERIES.c.id)
-    ).scalars():
-        try:
-            waiting.append(Delivery.model_validate_json(body))
-        except ValidationError:
-            unread += 1
     for row in connection.execute(select(GATES.c.rule, GATES.c.stream_id, GATES.c.body)):
         try:
             gates[(row.rule, row.stream_id)] = Gate.model_validate_json(row.body)
         except ValidationError:
             unread += 1
     if unread:
-        logger.warning("%d notifications of another version cannot be read, and are not sent", unread)
-    return Stored(tuple(waiting), gates)
+        logger.warning("what is held back of %d streams is of another version, and is not told", unread)
+    return gates
 
 
 def dead_letters(connection: Connection, before: str | None, limit: int) -> DeadPage:
     """One page, after the one that ended with the id `before`."""
-    query = select(DELIVERIES.c.body).where(DELIVERIES.c.dead_at.is_not(None)).order_by(DELIVERIES.c.id.desc())
+    table = DELIVERIES.c
+    query = select(table.id, table.body).where(table.dead_at.is_not(None)).order_by(table.id.desc())
     if before is not None:
-        query = query.where(DELIVERIES.c.id < before)
-    rows = connection.execute(query.limit(limit + 1)).scalars()
-    found = [Delivery.model_validate_json(body) for body in rows]
-    page = tuple(found[:limit])
-    return DeadPage(page, page[-1].id if len(found) > limit else None)
+        query = query.where(table.id < before)
+    found = connection.execute(query.limit(limit + 1)).all()
+    page = found[:limit]
+    items = tuple(delivery for row in page if (delivery := _read(row.body)) is not None)
+    return DeadPage(items, page[-1].id if len(found) > limit else None, len(page) - len(items))
 
 
 def dead_letter(connection: Connection, delivery_id: str) -> Delivery:
-    """One of them. Raises `NotFoundError`."""
+    """One of them. Raises `NotFoundError`, and `ConflictError` for one of another version."""
     query = select(DELIVERIES.c.body).where(DELIVERIES.c.id == delivery_id, DELIVERIES.c.dead_at.is_not(None))
     body = connection.execute(query).scalar()
     if body is None:
-        raise NotFoundError(f"there is no dead letter {delivery_id[:60]!r}")
-    return Delivery.model_validate_json(body)
+        raise _no_letter(delivery_id)
+    delivery = _read(body)
+    if delivery is None:
+        raise ConflictError("this version cannot read the dead letter: delete it instead")
+    return delivery
 
 
-def remove_dead_letter(connection: Connection, delivery_id: str) -> Delivery:
-    """Take it out. Raises `NotFoundError`."""
-    found = dead_letter(connection, delivery_id)
-    remove_delivery(connection, delivery_id)
-    return found
+def remove_dead_letter(connection: Connection, delivery_id: str) -> None:
+    """Take it out, whatever it holds. Raises `NotFoundError`."""
+    table = DELIVERIES.c
+    if connection.execute(delete(DELIVERIES).where(table.id == delivery_id, table.dead_at.is_not(None))).rowcount == 0:
+        raise _no_letter(delivery_id)
+
+
+def remove_event(connection: Connection, event_id: str) -> None:
+    """What waits to be told of an event, and its dead letters."""
+    # ids of events are drawn by chance, and so found nowhere else
+    connection.execute(
+        delete(DELIVERIES).where(DELIVERIES.c.body.contains(f'"event":{{"id":"{event_id}"', autoescape=True))
+    )
+
+
+def _read(body: str) -> Delivery | None:
+    """None for what another version wrote."""
+    try:
+        return Delivery.model_validate_json(body)
+    except ValidationError:
+        return None
+
+
+def _no_letter(delivery_id: str) -> NotFoundError:
+    return NotFoundError(f"there is no dead letter {delivery_id[:60]!r}")
 
 
 def count_dead(connection: Connection) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
@@ -21,19 +22,20 @@ BITRATE: Final = 1_500_000
 """At most, per second: 16 s are 3 MB."""
 SMALLEST: Final = 16
 """Pixels of a side; encoders take even numbers only."""
+_FRAME_HEADERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""JPEG's markers before the size of a picture (ITU-T T.81, table B.1)."""
 
 
 def clip_mp4(pictures: Sequence[PastPicture]) -> bytes | None:
     """Encode them with the times that they had; None for fewer than two, or where FFmpeg has no encoder.
 
-    All get the size of the largest. Raises `ValueError` for pictures that are none, `av.FFmpegError` where encoding
-    fails.
+    All get the size of the largest. One is decoded at a time: all at once are 150 MB. Raises `ValueError` for pictures
+    that are none, `av.FFmpegError` where encoding fails.
     """
     codec = next((name for name in CODECS if name in av.codecs_available), None)
     if len(pictures) < 2 or codec is None:
         return None
-    frames = [_decoded(picture.jpeg) for picture in pictures]
-    height, width = max((frame.shape[:2] for frame in frames), key=lambda shape: shape[0] * shape[1])
+    width, height = max((_size(picture.jpeg) for picture in pictures), key=lambda size: size[0] * size[1])
     width, height = max(width - width % 2, SMALLEST), max(height - height % 2, SMALLEST)
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
@@ -47,8 +49,8 @@ def clip_mp4(pictures: Sequence[PastPicture]) -> bytes | None:
         else:
             stream.bit_rate = BITRATE
         last = -1
-        for picture, frame in zip(pictures, frames, strict=True):
-            resized = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+        for picture in pictures:
+            resized = cv2.resize(_decoded(picture.jpeg), (width, height), interpolation=cv2.INTER_AREA)
             video_frame = av.VideoFrame.from_ndarray(np.asarray(resized, np.uint8), format="bgr24")
             last = max(round((picture.at_s - pictures[0].at_s) * CLOCK_HZ), last + 1)
             video_frame.pts = last
@@ -58,8 +60,23 @@ def clip_mp4(pictures: Sequence[PastPicture]) -> bytes | None:
     return file.getvalue()
 
 
+def _size(jpeg: bytes) -> tuple[int, int]:
+    """Width and height in pixels, from the header alone."""
+    at = 2
+    while jpeg[:2] == b"\xff\xd8" and at + 9 <= len(jpeg) and jpeg[at] == 0xFF:
+        if jpeg[at + 1] in _FRAME_HEADERS:
+            height, width = struct.unpack_from(">HH", jpeg, at + 5)
+            return width, height
+        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+    raise _no_jpeg(jpeg)
+
+
 def _decoded(jpeg: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     frame = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     if frame is None:
-        raise ValueError(f"expected a JPEG, got {len(jpeg)} bytes that are none")
+        raise _no_jpeg(jpeg)
     return np.asarray(frame, np.uint8)
+
+
+def _no_jpeg(data: bytes) -> ValueError:
+    return ValueError(f"expected a JPEG, got {len(data)} bytes that are none")

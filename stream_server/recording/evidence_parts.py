@@ -15,9 +15,9 @@ from analyzer.config import NUM_FRAMES
 from analyzer.datatypes import Observation
 from analyzer.series import Series
 from analyzer.verdict import Sensitivity
-from stream_server.events import EventKind, Part
+from stream_server.events import EventKind, EventState, Part
 from stream_server.recording.clip import clip_mp4
-from stream_server.recording.draft import MAX_OBSERVATIONS, Material
+from stream_server.recording.draft import Material
 from stream_server.recording.drawing import annotated, strip
 from stream_server.recording.past import PastPicture
 
@@ -26,9 +26,14 @@ logger = logging.getLogger(__name__)
 JPEG: Final = "image/jpeg"
 CLIP: Final = "clip.mp4"
 PRIVATE: Final = "no pictures: the stream is set so that none are kept"
+TOO_MANY: Final = "no pictures: too many alerts at once"
 NO_PICTURES: Final = "no pictures: none were at hand"
 NO_FACES: Final = "not all faces of the highest window: the face was not yet of concern when they came"
-MANY_SCORES: Final = f"only the first {MAX_OBSERVATIONS} observations: the event went on for very long"
+MANY_SCORES: Final = "not all scores: the event went on for very long, or many others did at once"
+UNTIL: Final = "evidence until {} only: the event went on after that"
+COULD_NOT: Final = "no {}: it could not be made"
+NO_CLIP: Final = COULD_NOT.format("clip")
+NOT_MADE: Final = COULD_NOT.format("evidence")
 
 
 def make_parts(material: Material) -> tuple[tuple[Part, ...], tuple[str, ...]]:
@@ -41,7 +46,7 @@ def make_parts(material: Material) -> tuple[tuple[Part, ...], tuple[str, ...]]:
             parts.extend(make())
         except (ValueError, cv2.error, av.FFmpegError) as error:
             logger.warning("%s of %s could not be made: %s", what, material.event.id, error)
-            notes.append(f"no {what}: it could not be made")
+            notes.append(COULD_NOT.format(what))
 
     if material.event.kind is EventKind.MANIPULATION:
         parts.append(_scores(material))
@@ -64,8 +69,11 @@ def _notes(material: Material) -> Iterator[str]:
         len(material.peak_faces) < NUM_FRAMES or not all(material.peak_faces)
     ):
         yield NO_FACES
-    if len(material.observations) >= MAX_OBSERVATIONS:
+    if material.cut:
         yield MANY_SCORES
+    if event.state is EventState.OPEN:
+        # evidence is made anew at the end; if the monitor is killed before, this is what there is
+        yield UNTIL.format(_told(material.at))
 
 
 def _scores(material: Material) -> Part:
@@ -92,7 +100,7 @@ def _faces(material: Material) -> Iterator[Part]:
 
 def _snapshot(name: str, picture: PastPicture, material: Material) -> list[Part]:
     event = material.event
-    caption = f"{event.stream_id}  {datetime.fromtimestamp(picture.at, UTC):%Y-%m-%d %H:%M:%S} UTC  {event.kind}"
+    caption = f"{event.stream_id}  {_told(material.unix(picture.at_s))}  {event.kind}"
     return [Part(name, JPEG, annotated(picture, event.face_id, caption))]
 
 
@@ -103,3 +111,7 @@ def _clip(material: Material) -> list[Part]:
     if len(material.clip) > 1:
         raise ValueError("FFmpeg has no encoder for it")
     return []
+
+
+def _told(unix_s: float) -> str:
+    return f"{datetime.fromtimestamp(unix_s, UTC):%Y-%m-%d %H:%M:%S} UTC"

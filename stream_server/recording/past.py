@@ -14,6 +14,8 @@ PAST_S: Final = 8.0
 """Of pictures before an alert."""
 MAX_BYTES: Final = 8_000_000
 """Of the pictures of one stream; 8 s take 0.3 MB while nothing is the matter, 3 MB otherwise."""
+MAX_CROP_BYTES: Final = 8_000_000
+"""Of the crops of one stream: a window of each of 40 faces of concern, at some 12 KB a crop."""
 CROPS_S: Final = 12.0
 """Of a face's crops: a window at the lowest face rate of two a second, and half as long again."""
 FACE_PICTURES: Final = 4 * NUM_FRAMES
@@ -32,8 +34,6 @@ class PastPicture:
     frame_index: int
     at_s: float
     """On the clock of `received_at_s`."""
-    at: float
-    """The same in Unix seconds."""
     width: int
     height: int
     """Of the frame, in whose pixels the boxes are; the JPEG may be smaller."""
@@ -46,8 +46,8 @@ class PastPicture:
 class PastFace:
     """What is known of one face."""
 
-    crops: deque[tuple[float, bytes]] = field(default_factory=lambda: deque(maxlen=FACE_PICTURES))
-    """Of crops that may be scored: when their frame came, and a JPEG."""
+    crops: deque[tuple[float, bytes]] = field(default_factory=deque)
+    """Of crops that may be scored: when their frame came, and a JPEG. `PastStream` bounds them."""
     window: deque[float] = field(default_factory=lambda: deque(maxlen=NUM_FRAMES))
     """When the frames of the faces in the window came."""
     observations: deque[Observation] = field(default_factory=lambda: deque(maxlen=OBSERVATIONS))
@@ -76,20 +76,20 @@ class PastStream:
         self.pictures: deque[PastPicture] = deque()
         self._faces: dict[int, PastFace] = {}
         self._bytes = 0
+        self._crop_bytes = 0
 
-    def add(self, faces: FrameFaces, at: float) -> PastPicture | None:
-        """Keep the pictures that came with a frame; the frame's own, if there was one. `at`: when, in Unix seconds."""
+    def add(self, faces: FrameFaces) -> PastPicture | None:
+        """Keep the pictures that came with a frame; the frame's own, if there was one."""
         if self.private:
             return None
         for face_id, jpeg in faces.face_jpegs:
-            self.face(face_id).crops.append((faces.received_at_s, jpeg))
+            self._add_crop(face_id, faces.received_at_s, jpeg)
         if faces.jpeg is None:
             return None
         picture = PastPicture(
             generation=faces.generation,
             frame_index=faces.frame_index,
             at_s=faces.received_at_s,
-            at=at,
             width=faces.width,
             height=faces.height,
             faces=tuple(_face(crop) for crop in faces.crops),
@@ -105,7 +105,19 @@ class PastStream:
         self._trim(now_s)
         for face in self._faces.values():
             while face.crops and face.crops[0][0] < now_s - CROPS_S:
-                face.crops.popleft()
+                self._drop_crop(face)
+
+    def _add_crop(self, face_id: int, at_s: float, jpeg: bytes) -> None:
+        face = self.face(face_id)
+        face.crops.append((at_s, jpeg))
+        self._crop_bytes += len(jpeg)
+        if len(face.crops) > FACE_PICTURES:
+            self._drop_crop(face)
+        while self._crop_bytes > MAX_CROP_BYTES:  # of the face that was not heard of for longest
+            self._drop_crop(next(face for face in self._faces.values() if face.crops))
+
+    def _drop_crop(self, face: PastFace) -> None:
+        self._crop_bytes -= len(face.crops.popleft()[1])
 
     def _trim(self, now_s: float) -> None:
         while self.pictures and (self.pictures[0].at_s < now_s - PAST_S or self._bytes > MAX_BYTES):
@@ -116,12 +128,14 @@ class PastStream:
         face = self._faces.pop(face_id, None) or PastFace()
         self._faces[face_id] = face  # the newest is last
         if len(self._faces) > MAX_FACES:
-            del self._faces[next(iter(self._faces))]
+            self.forget(next(iter(self._faces)))
         return face
 
     def forget(self, face_id: int) -> None:
         """It is gone for good."""
-        self._faces.pop(face_id, None)
+        face = self._faces.pop(face_id, None)
+        while face is not None and face.crops:
+            self._drop_crop(face)
 
     @property
     def faces(self) -> Mapping[int, PastFace]:

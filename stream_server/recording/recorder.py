@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from typing import Final
 
 from analyzer.datatypes import (
@@ -19,13 +16,13 @@ from analyzer.datatypes import (
     PictureState,
     Score,
 )
-from stream_server.clock import WallClock
-from stream_server.events import Event, EventKind, EventState, Part, Rules, new_event_id
+from stream_server.events import Event, EventKind, EventState, Rules, new_event_id
 from stream_server.recording.draft import AFTER_S, TAIL_S, Draft
-from stream_server.recording.evidence_parts import CLIP, make_parts
+from stream_server.recording.evidence_maker import EvidenceMaker
+from stream_server.recording.evidence_parts import TOO_MANY
 from stream_server.recording.past import PastStream
+from stream_server.recording.ports import RecorderPorts
 from stream_server.sources.base import StreamState
-from stream_server.store.rows import part_info
 from stream_server.streams import StreamInfo
 
 logger = logging.getLogger(__name__)
@@ -34,38 +31,12 @@ TICK_S: Final = 0.5
 """Between two looks at what is due."""
 SAVE_S: Final = 10.0
 """An event that goes on is saved anew this often: a killed monitor still knows about when it ended."""
-CLOSE_S: Final = 5.0
-"""How long the evidence of what goes on may take at the end."""
 MAX_OPEN: Final = 200
-"""Events at once, with some 0.4 MB each; what is beyond is counted, and told as an alert all the same."""
+"""Events at once, with some 0.4 MB of pictures each; what is beyond is counted, and told as an alert all the same."""
+MAX_OBSERVATIONS: Final = 300_000
+"""Of all events at once, 40 MB: what is beyond is missing from their evidence, which says so."""
 MAX_CLIPS: Final = 32
 """That are not encoded yet, with some 4 MB each; events beyond have no pictures."""
-NOT_MADE: Final = "no evidence: it could not be made"
-TOO_MANY: Final = "no pictures: too many alerts at once"
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who says so."""
-
-    model: str
-    weights_sha256: str | None
-    version: str
-
-
-@dataclass(frozen=True, slots=True)
-class RecorderPorts:
-    """What the recorder needs of the others."""
-
-    clock: WallClock
-    describe: Callable[[str], StreamInfo | None]
-    """Of a stream that is there."""
-    identity: Callable[[], Identity]
-    save: Callable[[Event, Sequence[Part] | None, frozenset[str]], None]
-    """Without parts those that were saved before stay; with them, those that are named. Must not block."""
-    publish: Callable[[Event], None]
-    executor: Executor
-    """Where evidence is made, one at a time, in order."""
 
 
 _Key = tuple[str, int | EventKind]
@@ -83,7 +54,9 @@ class EventRecorder:
         self._open: dict[_Key, Draft] = {}
         self._ending: list[Draft] = []
         """Events that are over, until their evidence is made and saved."""
-        self._jobs: set[asyncio.Task[None]] = set()
+        self._observations = 0
+        """That all of them hold, or a few more."""
+        self._maker = EvidenceMaker(ports)
 
     @property
     def open_events(self) -> list[Event]:
@@ -103,31 +76,35 @@ class EventRecorder:
             for draft in self._of(past):
                 draft.forget_pictures()
         if past is not None and info.status.state is not StreamState.LIVE:
-            self._end_pictures(info.stream_id, self._ports.clock.now())
+            self._end_pictures(info.stream_id, self._ports.clock.monotonic())
 
     def on_removed(self, stream_id: str) -> None:
         """A stream is gone: nobody will see the end of its events."""
         self._past.pop(stream_id, None)
         for key in [key for key in self._open if key[0] == stream_id]:
-            self._end(key, self._ports.clock.now(), EventState.INTERRUPTED)
+            self._end(key, self._ports.clock.monotonic(), EventState.INTERRUPTED)
 
-    def drop(self, stream_id: str) -> None:
-        """Forget everything of a stream, events that go on included: nothing of it is stored any more."""
+    def drop(self, stream_id: str) -> list[Event]:
+        """Forget everything of a stream: nothing of it is stored any more. Gives the events that were at work."""
         past = self._past.get(stream_id)
         if past is not None:
             self._past[stream_id] = PastStream(private=past.private)
-        self._drop([draft for draft in self._drafts() if draft.event.stream_id == stream_id])
+        dropped = [draft for draft in self._drafts() if draft.event.stream_id == stream_id]
+        self._drop(dropped)
+        return [draft.event for draft in dropped]
 
     def drop_event(self, event_id: str) -> None:
         """Store nothing more of an event."""
         self._drop([draft for draft in self._drafts() if draft.event.id == event_id])
 
-    def on_marked(self, event: Event) -> None:
-        """An operator said what it was."""
+    def on_marked(self, event: Event) -> Event:
+        """An operator said what it was: the event as it is now, which may have ended since it was read."""
         told = {"mark": event.mark, "mark_note": event.mark_note, "marked_at": event.marked_at}
         for draft in self._drafts():
             if draft.event.id == event.id:
                 draft.event = draft.event.model_copy(update=told)
+                return draft.event
+        return event
 
     def on_event(self, event: AnalyzerEvent) -> None:
         """One event of the engine. What still comes of a stream after its removal is ignored."""
@@ -155,30 +132,21 @@ class EventRecorder:
         for past in self._past.values():
             past.expire(now_s)
         for draft in self._drafts():
-            if not draft.built and now_s >= draft.clip_until_s:
-                self._build(draft)
-        self._ending = [draft for draft in self._ending if not draft.built or draft.jobs]
+            if draft.due(now_s):
+                self._maker.make(draft, now_s)
+        self._ending = [draft for draft in self._ending if not draft.done]
+        self._observations = sum(len(draft.observations) for draft in self._drafts())
         for draft in self._open.values():
             if now_s - draft.saved_at_s >= SAVE_S:
                 draft.saved_at_s = now_s
-                at = max(self._ports.clock.unix(now_s), draft.event.started_at)
-                draft.event = draft.event.model_copy(update={"updated_at": at})
+                draft.event = draft.event.model_copy(update={"updated_at": draft.unix(now_s)})
                 self._tell(draft)
 
     async def close(self) -> None:
         """End every event as interrupted, with the evidence that there is; wait for that, but not for long."""
         for key in list(self._open):
-            self._end(key, self._ports.clock.now(), EventState.INTERRUPTED)
-        for draft in self._ending:
-            if not draft.built:
-                self._build(draft)
-        if self._jobs:
-            _, late = await asyncio.wait(self._jobs, timeout=CLOSE_S)
-            if late:
-                logger.warning("the evidence of %d events was not made in time", len(late))
-            for job in late:
-                job.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            self._end(key, self._ports.clock.monotonic(), EventState.INTERRUPTED)
+        await self._maker.finish(self._ending)
         self._ending.clear()
 
     def _drafts(self) -> list[Draft]:
@@ -194,7 +162,7 @@ class EventRecorder:
         self._ending = [draft for draft in self._ending if not draft.dropped]
 
     def _on_faces(self, faces: FrameFaces, past: PastStream) -> None:
-        picture = past.add(faces, self._ports.clock.unix(faces.received_at_s))
+        picture = past.add(faces)
         if picture is not None:
             for draft in self._of(past):
                 draft.see(picture)
@@ -203,7 +171,7 @@ class EventRecorder:
         past.face(score.key.face_id).newest = score
         draft = self._open.get((score.key.stream_id, score.key.face_id))
         if draft is not None:
-            draft.score(score, self._ports.clock.unix(score.received_at_s))
+            draft.score(score)
 
     def _on_observation(self, stream_id: str, past: PastStream, observation: Observation) -> None:
         if observation.ended:
@@ -211,23 +179,24 @@ class EventRecorder:
         past.face(observation.face_id).observe(observation)
         draft = self._open.get((stream_id, observation.face_id))
         if draft is not None:
-            draft.observe(self._dated(observation))
+            self._observe(draft, observation)
 
-    def _dated(self, observation: Observation) -> Observation:
-        return replace(observation, at_s=self._ports.clock.unix(observation.at_s))
+    def _observe(self, draft: Draft, observation: Observation) -> None:
+        draft.observe(observation, room=self._observations < MAX_OBSERVATIONS)
+        self._observations += 1
 
     def _on_alert(self, alert: Alert, past: PastStream) -> None:
         key = (alert.key.stream_id, alert.key.face_id)
         if not alert.raised:
-            self._end(key, self._ports.clock.unix(alert.at_s), EventState.ENDED)
+            self._end(key, alert.at_s, EventState.ENDED)
             return
         draft = self._begin(key, EventKind.MANIPULATION, alert.at_s, past)
         if draft is not None:
             face = past.face(alert.key.face_id)
             for observation in face.observations:
-                draft.observe(self._dated(observation))
+                self._observe(draft, observation)
             if face.newest is not None:  # it raised the alert
-                draft.score(face.newest, self._ports.clock.unix(face.newest.received_at_s))
+                draft.score(face.newest)
 
     def _on_picture(self, state: PictureState, past: PastStream) -> None:
         wanted = None if state.trouble is None else EventKind(state.trouble.value)
@@ -235,14 +204,14 @@ class EventRecorder:
         goes_on = self._open.get(key) if key is not None else None
         if goes_on is not None and goes_on.event.same_as == state.same_as:
             return
-        self._end_pictures(state.stream_id, self._ports.clock.unix(state.since_s))
+        self._end_pictures(state.stream_id, state.since_s)
         if key is not None and wanted is not None:
             self._begin(key, wanted, state.since_s, past, state.same_as)
 
-    def _end_pictures(self, stream_id: str, at: float) -> None:
+    def _end_pictures(self, stream_id: str, at_s: float) -> None:
         """Whatever was wrong with its pictures as a whole is over, or cannot be seen any more."""
         for key in [key for key in self._open if key[0] == stream_id and isinstance(key[1], EventKind)]:
-            self._end(key, at, EventState.ENDED)
+            self._end(key, at_s, EventState.ENDED)
 
     def _begin(
         self, key: _Key, kind: EventKind, at_s: float, past: PastStream, same_as: str | None = None
@@ -258,11 +227,13 @@ class EventRecorder:
             return None
         busy = sum(bool(draft.clip) for draft in drafts) >= MAX_CLIPS
         notes = (TOO_MANY,) if busy and not info.privacy else ()
-        event = self._event(info, kind, key[1], self._ports.clock.unix(at_s))
+        distance_s = self._ports.clock.unix(0.0)
+        event = self._event(info, kind, key[1], round(distance_s + at_s, 6))
         event = event.model_copy(update={"same_as": same_as, "notes": notes})
         # from now on, for the trouble of a picture began long before it was told
         now_s = self._ports.clock.monotonic()
-        draft = Draft(event, past, now_s + AFTER_S, pictures=not busy and not info.privacy, saved_at_s=now_s)
+        pictures = not busy and not info.privacy
+        draft = Draft(event, past, distance_s, now_s + AFTER_S, pictures=pictures, saved_at_s=now_s)
         draft.begin(at_s)
         self._open[key] = draft
         self._tell(draft)
@@ -294,11 +265,12 @@ class EventRecorder:
             private=info.privacy,
         )
 
-    def _end(self, key: _Key, at: float, state: EventState) -> None:
+    def _end(self, key: _Key, at_s: float, state: EventState) -> None:
         draft = self._open.pop(key, None)
         if draft is None:
             return
-        at = max(at, draft.event.started_at)  # the wall clock may have been set back
+        # what is wrong with a picture next may be known to have begun before this was
+        at = max(draft.unix(at_s), draft.event.started_at)
         draft.event = draft.event.model_copy(update={"state": state, "updated_at": at, "ended_at": at})
         # a clip that is not whole yet waits for a moment longer, no more
         draft.clip_until_s = min(draft.clip_until_s, self._ports.clock.monotonic() + TAIL_S)
@@ -308,41 +280,4 @@ class EventRecorder:
 
     def _tell(self, draft: Draft) -> None:
         self._ports.save(draft.event, None, frozenset())
-        self._ports.publish(draft.event)
-
-    def _build(self, draft: Draft) -> None:
-        draft.built = True
-        draft.jobs += 1
-        job = asyncio.get_running_loop().create_task(self._make(draft), name=f"evidence-{draft.event.id}")
-        self._jobs.add(job)
-        job.add_done_callback(self._jobs.discard)
-
-    async def _make(self, draft: Draft) -> None:
-        material = draft.material()
-        parts: tuple[Part, ...] | None = None
-        notes: tuple[str, ...] = (NOT_MADE,)
-        try:
-            parts, notes = await asyncio.get_running_loop().run_in_executor(self._ports.executor, make_parts, material)
-        except Exception:
-            logger.exception("no evidence could be made for %s", draft.event.id)
-        finally:
-            draft.jobs -= 1
-        if draft.dropped:
-            return
-        if draft.event.private and not material.event.private:
-            draft.built = False  # pictures that were made must not be kept: once more, without them
-            return
-        self._save(draft, parts, notes)
-
-    def _save(self, draft: Draft, parts: tuple[Part, ...] | None, notes: tuple[str, ...]) -> None:
-        infos = [part_info(part) for part in parts or ()]
-        stays = frozenset() if draft.clip_info is None else frozenset({draft.clip_info.name})
-        if draft.clip_info is not None:
-            infos.append(draft.clip_info)
-        else:
-            draft.clip_info = next((info for info in infos if info.name == CLIP), None)
-        draft.clip.clear()
-        kept = tuple(note for note in draft.event.notes if note == TOO_MANY)
-        draft.event = draft.event.model_copy(update={"notes": (*kept, *notes), "parts": tuple(infos)})
-        self._ports.save(draft.event, parts, stays)
         self._ports.publish(draft.event)

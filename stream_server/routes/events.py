@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from typing import Annotated, Final
+from collections.abc import Callable
+from typing import Annotated, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from analyzer.errors import NotFoundError
 from stream_server import byte_range
 from stream_server.archive import Archive
-from stream_server.events import EVENT_ID, Event, EventKind, EventState, ReviewMark
+from stream_server.events import EVENT_EXAMPLE, EVENT_ID, Event, EventKind, EventState, ReviewMark
 from stream_server.evidence_zip.pack import pack
 from stream_server.http_errors import ApiError, error_docs
 from stream_server.messages import EventMessage
 from stream_server.monitor import Monitor, TheMonitor
 from stream_server.store import reading, rows
+from stream_server.store.backlog import Backlog
+
+T = TypeVar("T")
 
 router = APIRouter(prefix="/api", tags=["events"])
 
@@ -26,6 +30,8 @@ MOST: Final = 500
 """Events of one page."""
 _UNKNOWN: Final = error_docs(s404="no such event, or nothing is kept", s422="not an event id")
 _AWAY: Final = error_docs(s503="the database cannot be used now")
+_NOT_STORED: Final = {"Cache-Control": "no-store"}
+"""Evidence is made anew while an event goes on and at its end, and a deleted one's must not stay in a browser."""
 
 EventId = Annotated[
     str,
@@ -38,21 +44,32 @@ class EventQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    stream_id: str | None = Field(None, max_length=64, pattern=r"^[^\x00]*$", description="Of one stream only.")
-    kind: EventKind | None = None
-    state: EventState | None = None
-    mark: ReviewMark | None = None
+    stream_id: str | None = Field(
+        None, max_length=64, pattern=r"^[^\x00]*$", description="Of one stream only.", examples=["door"]
+    )
+    kind: EventKind | None = Field(None, examples=["suspected manipulation"])
+    state: EventState | None = Field(None, examples=["ended"])
+    mark: ReviewMark | None = Field(None, examples=["confirmed"])
     marked: bool | None = Field(None, description="Whether anybody has marked it.")
     since: float | None = Field(
-        None, allow_inf_nan=False, description="Unix seconds; those that started then or later."
+        None, allow_inf_nan=False, description="Unix seconds; those that started then or later.", examples=[1790208000]
     )
-    until: float | None = Field(None, allow_inf_nan=False, description="Unix seconds; started before.")
-    before: str | None = Field(None, pattern=f"^{EVENT_ID.pattern}$", description="`next` of the page before.")
+    until: float | None = Field(
+        None, allow_inf_nan=False, description="Unix seconds; started before.", examples=[1790294400]
+    )
+    before: str | None = Field(
+        None,
+        pattern=f"^{EVENT_ID.pattern}$",
+        description="`next` of the page before.",
+        examples=[EVENT_EXAMPLE["id"]],
+    )
     limit: int = Field(50, ge=1, le=MOST)
 
 
 class EventList(BaseModel):
     """One page of events, the newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [EVENT_EXAMPLE], "next": EVENT_EXAMPLE["id"]}]})
 
     items: list[Event]
     next: str | None = Field(description="Give it as `before` for the next page; null where there are no more.")
@@ -61,18 +78,32 @@ class EventList(BaseModel):
 class Review(BaseModel):
     """What an operator makes of an event."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"mark": "false alarm", "note": "a poster"}, {"mark": None}]}
+    )
 
     mark: ReviewMark | None = Field(description="Null takes it back.")
-    note: str = Field("", max_length=2000, pattern=r"^[^\x00]*$")
+    note: str | None = Field(
+        None, max_length=2000, pattern=r"^[^\x00]*$", description="Left out, the one that is there stays."
+    )
 
 
 class EvidenceKey(BaseModel):
     """The public half of the key that signs this monitor's evidence."""
 
-    algorithm: str = "Ed25519"
-    fingerprint: str = Field(description="To compare with what `deepfake-monitor verify` prints.")
-    public_key: str = Field(description="PEM.")
+    algorithm: str = Field("Ed25519", examples=["Ed25519"])
+    fingerprint: str = Field(
+        description="To compare with what `deepfake-monitor verify` prints.",
+        examples=["861c-5b3f-592a-76d6-b7be-1cfa-7e1d-9cb1"],
+    )
+    public_key: str = Field(
+        description="PEM.",
+        examples=[
+            "-----BEGIN PUBLIC KEY-----\n"
+            "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n"
+            "-----END PUBLIC KEY-----\n"
+        ],
+    )
 
 
 def _archive(monitor: TheMonitor) -> Archive:
@@ -82,6 +113,15 @@ def _archive(monitor: TheMonitor) -> Archive:
 
 
 TheArchive = Annotated[Archive, Depends(_archive)]
+
+
+async def _read(archive: Archive, query: Callable[[Connection], T]) -> T:
+    """What was told a moment ago may not be written yet: what is not found is looked for again after that."""
+    try:
+        return await archive.store.read(query)
+    except NotFoundError:
+        await archive.store.write(lambda _: None)
+        return await archive.store.read(query)
 
 
 @router.get(
@@ -99,17 +139,17 @@ async def list_events(archive: TheArchive, query: Annotated[EventQuery, Query()]
 @router.get("/events/{event_id}", summary="One event", responses={**_UNKNOWN, **_AWAY})
 async def get_event(event_id: EventId, archive: TheArchive) -> Event:
     """One event, with the names of its files."""
-    return await archive.store.read(lambda connection: reading.get_event(connection, event_id))
+    return await _read(archive, lambda connection: reading.get_event(connection, event_id))
 
 
 @router.patch("/events/{event_id}", summary="Mark an event", responses={**_UNKNOWN, **_AWAY})
 async def mark_event(event_id: EventId, review: Review, archive: TheArchive, monitor: TheMonitor) -> Event:
     """Say what it was: confirmed, a false alarm, unsure; null takes that back. Marks help the next weights."""
-    marked_at = None if review.mark is None and not review.note else monitor.clock.now()
+    now = monitor.clock.now()
     event = await archive.store.write(
-        lambda connection: rows.mark_event(connection, event_id, review.mark, review.note, marked_at)
+        lambda connection: rows.mark_event(connection, event_id, review.mark, review.note, now)
     )
-    archive.recorder.on_marked(event)
+    event = archive.recorder.on_marked(event)
     _publish(monitor, event)
     return event
 
@@ -119,11 +159,21 @@ async def delete_event(event_id: EventId, archive: TheArchive, monitor: TheMonit
     """With its evidence, for good. One that goes on cannot be deleted (409)."""
     if archive.open_event(event_id) is not None:
         raise ApiError(409, "still_open", "the event still goes on: delete it when it has ended")
-    event = await archive.store.read(lambda connection: reading.get_event(connection, event_id))
-    await archive.store.write(lambda connection: rows.delete_event(connection, event_id))
+
+    def take_out(connection: Connection) -> Event:
+        event = reading.get_event(connection, event_id)
+        rows.delete_event(connection, event_id)
+        return event
+
+    def forget(backlog: Backlog) -> None:
+        backlog.forget_event(event_id)
+
+    event = await archive.store.write(take_out, forget)
     archive.recorder.drop_event(event_id)
+    if monitor.notifier is not None:
+        monitor.notifier.drop_event(event_id)
     # what was on its way meanwhile
-    await archive.store.write(lambda connection: rows.delete_event(connection, event_id))
+    await archive.store.write(lambda connection: rows.delete_event(connection, event_id), forget)
     _publish(monitor, event, deleted=True)
 
 
@@ -137,14 +187,14 @@ async def delete_event(event_id: EventId, archive: TheArchive, monitor: TheMonit
         **_AWAY,
     },
 )
-async def get_evidence(event_id: EventId, archive: TheArchive) -> Response:
+async def get_evidence(event_id: EventId, archive: TheArchive, monitor: TheMonitor) -> Response:
     """Report, scores, pictures and clip in one signed zip; `deepfake-monitor verify` checks it (docs/evidence.md)."""
-    event, parts = await archive.store.read(
-        lambda connection: (reading.get_event(connection, event_id), reading.parts_of(connection, event_id))
+    event, parts = await _read(
+        archive, lambda connection: (reading.get_event(connection, event_id), reading.parts_of(connection, event_id))
     )
-    data = await asyncio.to_thread(pack, event, parts, archive.key, time.time())
+    data = await asyncio.to_thread(pack, event, parts, archive.key, monitor.clock.now())
     name = f'attachment; filename="evidence-{event_id}.zip"'
-    return Response(data, media_type="application/zip", headers={"Content-Disposition": name})
+    return Response(data, media_type="application/zip", headers={"Content-Disposition": name, **_NOT_STORED})
 
 
 @router.get(
@@ -168,9 +218,8 @@ async def get_part(
     """A picture, the clip or the scores by name, as `parts` of the event lists them."""
     if "\x00" in name:
         raise NotFoundError("no file has such a name")
-    part = await archive.store.read(lambda connection: reading.part_of(connection, event_id, name))
-    # while an event goes on its files are made anew, and a deleted one's must not stay in a browser
-    return byte_range.answer(part.data, part.media_type, range_, {"Cache-Control": "no-store"})
+    part = await _read(archive, lambda connection: reading.part_of(connection, event_id, name))
+    return byte_range.answer(part.data, part.media_type, range_, _NOT_STORED)
 
 
 @router.get("/evidence-key", summary="What signs evidence", responses=error_docs(s404="nothing is kept"))

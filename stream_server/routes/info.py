@@ -129,7 +129,8 @@ def health_of(monitor: Monitor) -> Health:
         notes.append(f"nothing is stored: {store.error}")
     if info.note:
         notes.append(info.note)
-    notes += _undelivered(monitor)
+    # scoring does not suffer, so that the status stays what it is; but nobody may be told of alerts
+    notes += monitor.undelivered
     states: dict[str, int] = {}
     for stream in monitor.registry.list():
         states[stream.status.state] = states.get(stream.status.state, 0) + 1
@@ -147,17 +148,6 @@ def health_of(monitor: Monitor) -> Health:
         threads=threads,
         storage=None if store is None else StorageState(**asdict(store)),
     )
-
-
-def _undelivered(monitor: Monitor) -> list[str]:
-    """Scoring does not suffer, so that the status stays what it is; but nobody may be told of alerts."""
-    rules = () if monitor.notifier is None else monitor.notifier.status
-    return [
-        f"notifications of rule {one.rule.name} do not reach {target.target}: {target.last_error}"
-        for one in rules
-        for target in one.targets
-        if target.last_error is not None
-    ]
 
 
 @router.get("/health", summary="Is it well?", responses={503: {"model": Health, "description": "A thread died."}})

@@ -16,8 +16,9 @@ from stream_server.http_errors import ApiError, error_docs
 from stream_server.monitor import TheMonitor
 from stream_server.notify import rows
 from stream_server.notify.delivery import Delivery, DeliveryError
-from stream_server.notify.dispatcher import Dispatcher, RuleStatus
+from stream_server.notify.dispatcher import Dispatcher
 from stream_server.notify.notification import Reason
+from stream_server.notify.status import RuleStatus
 from stream_server.settings_section import STREAM_ID_PATTERN
 
 router = APIRouter(prefix="/api/notifications", tags=["notifications"])
@@ -96,6 +97,7 @@ class DeadLetterList(BaseModel):
 
     items: list[DeadLetter]
     next: str | None = Field(description="Give it as `before` for the next page; null where there are no more.")
+    unreadable: int = Field(description="Of this page, written by another version, and not shown.")
 
 
 class TestAnswer(BaseModel):
@@ -144,14 +146,18 @@ async def list_dead(
 ) -> DeadLetterList:
     """What could not be delivered, the newest first, page by page; kept for 30 days, 10 000 at most."""
     page = await archive.store.read(lambda connection: rows.dead_letters(connection, before, limit))
-    return DeadLetterList(items=[_letter(one) for one in page.items], next=page.next)
+    return DeadLetterList(items=[_letter(one) for one in page.items], next=page.next, unreadable=page.unreadable)
 
 
 @router.post(
     "/dead/{letter_id}/retry",
     status_code=202,
     summary="Send a dead letter again",
-    responses={**_UNKNOWN, **_AWAY, **error_docs(s409="its target is no longer in the settings")},
+    responses={
+        **_UNKNOWN,
+        **_AWAY,
+        **error_docs(s409="its target is no longer in the settings, or another version wrote it"),
+    },
 )
 async def retry_dead(letter_id: LetterId, notifier: TheNotifier, archive: TheArchive) -> DeadLetter:
     """It is tried for another day, under the same id. `dead_at` of the answer says when it had been given up."""

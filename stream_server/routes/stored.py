@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import tempfile
-from collections.abc import Callable
-from pathlib import Path as FilePath
-from typing import IO, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Connection
-from starlette.background import BackgroundTask
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
-from analyzer.errors import OverloadedError
+from analyzer.errors import NotFoundError
+from stream_server.export_answer import export_answer
 from stream_server.http_errors import error_docs
 from stream_server.messages import EventMessage
 from stream_server.monitor import TheMonitor
 from stream_server.routes.events import TheArchive
 from stream_server.settings_section import STREAM_ID_PATTERN
-from stream_server.store import exporting, reading, rows
-from stream_server.store.store import EXPORT_PREFIX, Store
+from stream_server.store import exporting, reading
 
 router = APIRouter(prefix="/api", tags=["stored"])
 
@@ -31,13 +24,11 @@ MOST_BUCKETS: Final = 20_000
 """Of one answer: two and a third days of one face."""
 TOLD: Final = 100
 """Deleted events that every browser hears of; a list that is older is fetched anew anyway."""
-EXPORTS: Final = 2
-"""At once: each reads, and writes a file, for minutes."""
-_exporting = asyncio.Semaphore(EXPORTS)
-ROOM_BYTES: Final = 500_000_000
-"""That an export leaves on the disk, for what happens meanwhile."""
 _ZIP: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"application/zip": {}}, "description": "A zip."}}
 _AWAY: Final = error_docs(s404="nothing is kept", s422="not a stream id", s503="the database cannot be used now")
+_NO_EXPORT: Final = error_docs(
+    s404="nothing is kept, or nothing of that", s503="the database cannot be used now, too many exports, or no room"
+)
 
 StreamPath = Annotated[
     str,
@@ -55,19 +46,19 @@ class Span(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    since: float = Field(allow_inf_nan=False, description="Unix seconds.")
-    until: float = Field(allow_inf_nan=False, description="Unix seconds.")
+    since: float = Field(allow_inf_nan=False, description="Unix seconds.", examples=[1790208000])
+    until: float = Field(allow_inf_nan=False, description="Unix seconds.", examples=[1790294400])
 
 
 class HistoryBucket(BaseModel):
     """Ten seconds of one face."""
 
-    start: int = Field(description="Unix seconds.")
-    face_id: int
-    scores: int
-    probability_mean: float | None = Field(description="Null without scores.")
-    probability_max: float | None
-    unfit: int = Field(description="Pictures of the face that could not be judged.")
+    start: int = Field(description="Unix seconds.", examples=[1790260210])
+    face_id: int = Field(examples=[3])
+    scores: int = Field(examples=[58])
+    probability_mean: float | None = Field(description="Null without scores.", examples=[0.71])
+    probability_max: float | None = Field(examples=[0.93])
+    unfit: int = Field(description="Pictures of the face that could not be judged.", examples=[2])
 
 
 class History(BaseModel):
@@ -80,11 +71,11 @@ class History(BaseModel):
 class StoredStream(BaseModel):
     """What is stored of one stream."""
 
-    stream_id: str
-    events: int
-    evidence_bytes: int
-    observations: int
-    buckets: int
+    stream_id: str = Field(examples=["door"])
+    events: int = Field(examples=[12])
+    evidence_bytes: int = Field(examples=[18_400_000])
+    observations: int = Field(description="Of the last hour, at full rate.", examples=[21_600])
+    buckets: int = Field(description="Ten seconds of one face each.", examples=[43_200])
 
 
 class StoredStreams(BaseModel):
@@ -96,9 +87,9 @@ class StoredStreams(BaseModel):
 class Deleted(BaseModel):
     """How much was deleted."""
 
-    events: int
-    observations: int
-    buckets: int
+    events: int = Field(examples=[12])
+    observations: int = Field(examples=[21_600])
+    buckets: int = Field(examples=[43_200])
 
 
 @router.get("/stored", summary="What is stored", responses=_AWAY)
@@ -143,12 +134,18 @@ async def get_history(stream_id: StreamPath, span: Annotated[Span, Query()], arc
     "/streams/{stream_id}/data.zip",
     summary="Everything of a stream",
     response_class=Response,
-    responses={**_ZIP, **_AWAY},
+    responses={**_ZIP, **_AWAY, **_NO_EXPORT},
 )
 async def get_data(stream_id: StreamPath, archive: TheArchive) -> Response:
-    """Events with their evidence, every observation, the history: all that is stored of a stream."""
-    return await _zip(
-        archive.store, f"{stream_id}.zip", lambda connection, file: exporting.write_stream(connection, stream_id, file)
+    """Events with their evidence, observations, the history, undelivered notifications: all that is stored of it."""
+    expected = await archive.store.read(lambda connection: exporting.stream_bytes(connection, stream_id))
+    if expected is None and not archive.recorder.knows(stream_id):
+        raise NotFoundError(f"nothing is stored of a stream {stream_id!r}, and there is none of that name")
+    return await export_answer(
+        archive.store,
+        f"{stream_id}.zip",
+        expected or 0,
+        lambda connection, file: exporting.write_stream(connection, stream_id, file),
     )
 
 
@@ -157,47 +154,24 @@ async def delete_data(stream_id: StreamPath, archive: TheArchive, monitor: TheMo
     """Everything that is stored of a stream, for good; an event that goes on is dropped. The stream itself stays."""
     which = reading.EventFilter(stream_id=stream_id, limit=TOLD)
     gone = (await archive.store.read(lambda connection: reading.list_events(connection, which))).events
-    counts = await archive.store.write(lambda connection: rows.delete_stream(connection, stream_id))
-    archive.recorder.drop(stream_id)
+    removed = await archive.store.delete_stream(stream_id)
+    dropped = archive.recorder.drop(stream_id)
     monitor.history.forget(stream_id)
     if monitor.notifier is not None:
         monitor.notifier.drop_stream(stream_id)
     # what was on its way meanwhile
-    more = await archive.store.write(lambda connection: rows.delete_stream(connection, stream_id))
-    for event in gone:
+    removed += await archive.store.delete_stream(stream_id)
+    # one that went on may not have been written when the others were read
+    for event in {event.id: event for event in (*gone, *dropped)}.values():
         monitor.hub.publish(EventMessage(event=event, deleted=True))
-    return Deleted(**{name: count + more[name] for name, count in counts.items()})
+    return Deleted(events=removed.events, observations=removed.observations, buckets=removed.buckets)
 
 
-@router.get("/marks.zip", summary="Marked clips", response_class=Response, responses={**_ZIP, **_AWAY})
+@router.get("/marks.zip", summary="Marked clips", response_class=Response, responses={**_ZIP, **_NO_EXPORT})
 async def get_marks(archive: TheArchive) -> Response:
-    """Clips of events marked confirmed (fakes) or false alarm (real), with a manifest for `evaluate` and `train`."""
-    return await _zip(archive.store, "marks.zip", exporting.write_marks)
+    """Clips of suspected manipulations marked confirmed (fakes) or false alarm (real), with a manifest for `train`.
 
-
-async def _zip(store: Store, name: str, write: Callable[[Connection, IO[bytes]], None]) -> FileResponse:
-    """Made in a file beside the database, which has room for it, and deleted when it was sent."""
-
-    def make() -> FilePath:
-        with tempfile.NamedTemporaryFile(dir=store.folder, prefix=EXPORT_PREFIX, suffix=".zip", delete=False) as file:
-            path = FilePath(file.name)
-            try:
-                store.read_now(lambda connection: write(connection, file))
-            except BaseException:
-                path.unlink(missing_ok=True)
-                raise
-        return path
-
-    if _exporting.locked():
-        raise OverloadedError(f"{EXPORTS} exports are being made already: try again when they are done")
-    async with _exporting:
-        each = await store.read(reading.kept)
-        if shutil.disk_usage(store.folder).free < each.part_bytes + ROOM_BYTES:
-            raise OverloadedError(f"there may be no room for it in {store.folder}: free some space first")
-        path = await asyncio.to_thread(make)
-    return FileResponse(
-        path,
-        media_type="application/zip",
-        filename=name,
-        background=BackgroundTask(path.unlink, missing_ok=True),
-    )
+    And for `evaluate`; docs/training.md says how.
+    """
+    expected = await archive.store.read(exporting.marks_bytes)
+    return await export_answer(archive.store, "marks.zip", expected, exporting.write_marks)

@@ -135,7 +135,9 @@ async def get_stream(stream_id: StreamPath, monitor: TheMonitor) -> StreamMessag
 @router.patch(
     "/{stream_id}",
     summary="Change a stream",
-    responses=error_docs(s404="no such stream", s422="not a stream id, or not a sensitivity"),
+    responses=error_docs(
+        s404="no such stream", s409="the settings keep it private", s422="not a stream id, or not a sensitivity"
+    ),
 )
 async def change_stream(stream_id: StreamPath, change: StreamChange, monitor: TheMonitor) -> StreamMessage:
     """Make a stream's alerts easier or harder to raise, from its next face on; keep pictures of it, or none."""
@@ -149,8 +151,11 @@ async def change_stream(stream_id: StreamPath, change: StreamChange, monitor: Th
 
 @router.delete("/{stream_id}", status_code=204, summary="Remove a stream", responses=_NO_SUCH_STREAM)
 async def remove_stream(stream_id: StreamPath, monitor: TheMonitor) -> None:
-    """Close a stream, webcams included. What is stored of it stays (`DELETE /api/streams/{stream_id}/data`)."""
-    await monitor.registry.remove(stream_id)
+    """Close a stream, webcams included, and forget that it was made private (docs/privacy.md).
+
+    What is stored of it stays (`DELETE /api/streams/{stream_id}/data`).
+    """
+    await monitor.registry.remove(stream_id, forget_privacy=True)
 
 
 @router.get("/{stream_id}/scores", summary="Recent scores", responses=_NO_SUCH_STREAM)

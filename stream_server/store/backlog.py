@@ -41,6 +41,10 @@ class Batch:
     def __len__(self) -> int:
         return len(self.observations) + len(self.events)
 
+    def all_observations(self) -> Batch:
+        """Without the events."""
+        return Batch(observations=self.observations)
+
     def first(self) -> Batch:
         """The first of it, alone."""
         if self.observations:
@@ -75,6 +79,10 @@ class Backlog:
     def add_event(self, event: Event, parts: Sequence[Part] | None, kept: frozenset[str] = frozenset()) -> None:
         """Add it, or replace what waits of it."""
         before = self._batch.events.pop(event.id, None)
+        if parts is not None:
+            kept = kept - {part.name for part in parts}
+        if before is not None and before.parts is None and (parts is None or kept):
+            event = _noting(event, before.event.notes)
         if parts is None and before is not None:
             parts, kept = before.parts, before.kept
         elif parts is not None and before is not None and before.parts is not None:
@@ -98,6 +106,16 @@ class Backlog:
             self.add_event(pending.event, pending.parts, pending.kept)
         self._bound_events()
 
+    def forget_event(self, event_id: str) -> None:
+        """It was deleted, and must not come back."""
+        self._batch.events.pop(event_id, None)
+
+    def forget_stream(self, stream_id: str) -> None:
+        """Everything of it was deleted."""
+        batch = self._batch
+        batch.observations = deque(one for one in batch.observations if one.stream_id != stream_id)
+        batch.events = {name: one for name, one in batch.events.items() if one.event.stream_id != stream_id}
+
     def give_up(self) -> int:
         """Nothing of it will ever be written; how much that was."""
         rest = len(self.take())
@@ -117,8 +135,15 @@ class Backlog:
                 break
             if pending.part_bytes:
                 total -= pending.part_bytes
-                pending.event = pending.event.model_copy(update={"notes": (*pending.event.notes, LEFT_OUT)})
+                pending.event = _noting(pending.event, (LEFT_OUT,))
                 pending.parts = None
         while len(events) > MAX_EVENTS:
             del events[next(iter(events))]
             self.lost += 1
+
+
+def _noting(event: Event, notes: Sequence[str]) -> Event:
+    """The event, with the note that its files went if it is among these."""
+    if LEFT_OUT not in notes or LEFT_OUT in event.notes:
+        return event
+    return event.model_copy(update={"notes": (*event.notes, LEFT_OUT)})

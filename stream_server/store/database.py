@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
-import time
+import shutil
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,10 +15,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from filelock import FileLock, Timeout
-from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from analyzer.errors import ConfigError, StoreError
+from stream_server.store import sqlite
+from stream_server.store.postgresql import PatientConnection, SessionLock, connect_arguments
 
 logger = logging.getLogger(__name__)
 
@@ -25,17 +28,8 @@ FILE: Final = "monitor.db"
 LOCK: Final = "monitor.lock"
 BUSY_S: Final = 5.0
 """How long SQLite waits for whoever else holds the file, before it says that it is locked."""
-CONNECT_S: Final = 5
-STATEMENT_MS: Final = 60_000
-"""A server that takes longer for one statement of the writing thread is as good as gone."""
-_NOTICE_SILENCE: Final = {
-    "keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000,
-}  # fmt: skip
-"""Of libpq: a server that went without a word (a pulled cable) is noticed in half a minute, not in 15."""
-RELEASED_S: Final = 2.0
-"""A server takes a moment to notice that a monitor that had its database is gone."""
-_ADVISORY_LOCK: Final = 0x6466_6D6F_6E31
-"""Any number that nobody else takes: `dfmon1`."""
+ROOM_BYTES: Final = 32_000_000
+"""That stay free on the disk of a file: its log and a round of deleting take less."""
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
@@ -66,7 +60,10 @@ class Database:
         self.engine = _engine(self.url, writing=True)
         """Of the writing thread alone: readers, who may hold a connection for minutes, have their own."""
         self._reading = _engine(self.url, writing=False)
-        self._held: Connection | None = None
+        self._session = None if self.is_file else SessionLock(self.engine, self.place)
+        self._opened: tuple[int, int] | None = None
+        """Device and number of the file: its name may be another's by now."""
+        self._is_new = True
 
     @property
     def is_file(self) -> bool:
@@ -78,25 +75,66 @@ class Database:
         """For people: the file, or the server and its database."""
         return _place(self.url)
 
-    def prepare(self) -> None:
-        """Bring the tables to their newest form.
+    def prepare(self) -> bool:
+        """Bring the tables to their newest form; whether this is another database than the one prepared before.
 
         Raises `StoreError` for a file that is no database, one of a newer version, or a server's database that another
-        monitor uses, which no retry will mend, and SQLAlchemy's `OperationalError` for what may pass: locked, full,
-        nobody there. Broken off at any moment it has changed nothing.
+        monitor uses, and SQLAlchemy's `OperationalError` for what may pass by itself: locked, full, nobody there.
+        Broken off at any moment it has changed nothing.
         """
         try:
-            if self.is_file:
-                self._make_private()
-            else:
-                self._hold()
-            with self.engine.begin() as connection:
-                _known_heads(connection, self.place)
-                command.upgrade(_alembic(connection), "head")
+            if self._session is not None:
+                self._session.hold()
+            elif self._opened is None or self._identity() != self._opened:
+                self._begin_anew()
+            with self.engine.connect() as connection, sqlite.without_cascades(connection), connection.begin():
+                self._migrate(connection)
         except OperationalError:
             raise
         except DatabaseError as error:
             raise _unusable(self.place, error) from error
+        is_new, self._is_new = self._is_new, False
+        return is_new
+
+    def check(self) -> None:
+        """See that this is still the database that was prepared, and still ours.
+
+        Raises `StoreError` where the file was removed or replaced, or another monitor uses the database, and
+        `DBAPIError`; `prepare` is to be called then.
+        """
+        if self._session is not None:
+            self._session.hold()
+        elif self._identity() != self._opened:
+            raise StoreError(f"{self.place} was removed or replaced while it was used: what was in it is not there now")
+
+    def check_room(self, needed: int) -> None:
+        """See that so many bytes can be added to the file, and enough stay free to delete.
+
+        Raises `OSError`: deleting, too, writes into the log first, so that a disk that is quite full never heals.
+        """
+        if self.is_file and (free := shutil.disk_usage(self.folder).free) < needed + ROOM_BYTES:
+            left = (
+                f"{free // 1_000_000} MB are left on its disk, of which {ROOM_BYTES // 1_000_000} stay free to delete"
+            )
+            raise OSError(errno.ENOSPC, f"the disk is full: {left}")
+
+    def _identity(self) -> tuple[int, int] | None:
+        """Of the file that has the name now."""
+        try:
+            found = (self.folder / FILE).stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _begin_anew(self) -> None:
+        """With the file that has the name now, or a new one."""
+        self._dispose()
+        if self._identity() is None:
+            # the log of a file that was removed would be taken for that of the new one
+            for name in (f"{FILE}-wal", f"{FILE}-shm"):
+                (self.folder / name).unlink(missing_ok=True)
+        self._make_private()
+        self._opened, self._is_new = self._identity(), True
 
     def _make_private(self) -> None:
         """Faces are nobody else's business: the file is its owner's alone, as are the logs beside it."""
@@ -105,28 +143,15 @@ class Database:
             with contextlib.suppress(FileNotFoundError):
                 (self.folder / name).chmod(0o600)
 
-    def _hold(self) -> None:
-        """Keep other monitors off a server's database, for as long as this connection lasts."""
-        if self._held is not None and not self._held.invalidated:
-            with contextlib.suppress(DBAPIError):
-                self._held.execute(select(1))
-                return
-        self._release()
-        self._held = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        lock = select(func.pg_try_advisory_lock(_ADVISORY_LOCK))
-        deadline_s = time.monotonic() + RELEASED_S
-        while not self._held.execute(lock).scalar():
-            if time.monotonic() > deadline_s:
-                raise StoreError(f"{self.place}: another monitor uses this database; give this one another")
-            time.sleep(0.1)
-
-    def _release(self) -> None:
-        """Let other monitors in: the lock is the session's, so the session itself must end, not wait in the pool."""
-        if self._held is not None:
-            with contextlib.suppress(DBAPIError):
-                self._held.invalidate()
-                self._held.close()
-            self._held = None
+    def _migrate(self, connection: Connection) -> None:
+        found, newest = _known_heads(connection, self.place)
+        if found == newest:
+            return
+        command.upgrade(_alembic(connection), "head")
+        if self.is_file:
+            orphans = len(connection.exec_driver_sql("PRAGMA foreign_key_check").all())
+            if orphans:
+                raise StoreError(f"{self.place} cannot be brought up to date: {orphans} rows would belong to nothing")
 
     def read(self) -> Connection:
         """A connection to read, which sees one state of everything; close it. Raises `SQLAlchemyError`."""
@@ -134,10 +159,14 @@ class Database:
 
     def close(self) -> None:
         """Let go of everything. Idempotent."""
-        self._release()
+        if self._session is not None:
+            self._session.release()
+        self._dispose()
+        self._lock.release()
+
+    def _dispose(self) -> None:
         self.engine.dispose()
         self._reading.dispose()
-        self._lock.release()
 
 
 def look(folder: Path, url: str | None = None) -> str:
@@ -152,7 +181,8 @@ def look(folder: Path, url: str | None = None) -> str:
     shown = _place(place) if url else str(folder / FILE)
     try:
         with engine.connect() as connection:
-            return f"{shown}: {_known_heads(connection, shown)}"
+            found, _ = _known_heads(connection, shown)
+            return f"{shown}: tables {', '.join(found)}" if found else f"{shown}: empty"
     except OperationalError:
         raise
     except DatabaseError as error:
@@ -161,16 +191,17 @@ def look(folder: Path, url: str | None = None) -> str:
         engine.dispose()
 
 
-def _known_heads(connection: Connection, place: str) -> str:
-    """Which tables there are. Raises `StoreError` for those of a newer version."""
-    known = {script.revision for script in ScriptDirectory.from_config(_alembic(connection)).walk_revisions()}
+def _known_heads(connection: Connection, place: str) -> tuple[list[str], list[str]]:
+    """Which tables there are, and which there should be. Raises `StoreError` for those of a newer version."""
+    scripts = ScriptDirectory.from_config(_alembic(connection))
+    known = {script.revision for script in scripts.walk_revisions()}
     found = sorted(MigrationContext.configure(connection).get_current_heads())
     if not known.issuperset(found):
         raise StoreError(
             f"{place} was written by a newer deepfake-monitor (tables {', '.join(found)}): use that version, or "
             "another folder or database"
         )
-    return f"tables {', '.join(found)}" if found else "empty"
+    return found, sorted(scripts.get_heads())
 
 
 def _alembic(connection: Connection) -> Config:
@@ -211,41 +242,20 @@ def _place(url: URL) -> str:
 
 def _engine(url: URL, *, writing: bool) -> Engine:
     engine = create_engine(url, **_options(url, writing=writing))
-    if url.get_backend_name() == "sqlite":
-        event.listen(engine, "connect", _on_connect)
-        # Python's module begins no transaction for a CREATE TABLE, nor for a SELECT: half a migration would stay, and
-        # two reads would see two states
-        event.listen(engine, "begin", _begin_to_write if writing else _begin)
+    if url.get_backend_name() == "postgresql":
+        event.listen(engine, "do_connect", _connect_patiently)
+    else:
+        sqlite.listen(engine, writing=writing)
     return engine
 
 
 def _options(url: URL, *, writing: bool) -> dict[str, Any]:
     if url.get_backend_name() == "sqlite":
         return {"connect_args": {"timeout": BUSY_S}}
-    arguments: dict[str, Any] = {"connect_timeout": CONNECT_S, **_NOTICE_SILENCE}
-    if writing:
-        arguments["options"] = f"-c statement_timeout={STATEMENT_MS}"
     # a connection that broke while nobody used it is noticed before it is used
-    options: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 4, "connect_args": arguments}
+    options: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 4, "connect_args": connect_arguments()}
     return options if writing else {**options, "isolation_level": "REPEATABLE READ"}
 
 
-def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
-
-
-def _begin_to_write(connection: Connection) -> None:
-    # at once: whoever begins to write after reading may find that another has written meanwhile
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _on_connect(connection: Any, _: object) -> None:
-    connection.isolation_level = None  # transactions begin where `_begin` says
-    cursor = connection.cursor()
-    # deleted rows give their room back by `incremental_vacuum`; only heard before the first table is made
-    cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    cursor.execute("PRAGMA journal_mode = WAL")  # readers do not wait for the writer
-    # a killed process loses nothing that was committed; a power failure may lose the last commits, and tears nothing
-    cursor.execute("PRAGMA synchronous = NORMAL")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
+def _connect_patiently(_: object, __: object, arguments: tuple[Any, ...], options: dict[str, Any]) -> PatientConnection:
+    return PatientConnection.connect(*arguments, **options)

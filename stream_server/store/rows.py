@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, case, delete, func, insert, select, update
+from sqlalchemy import Connection, Table, case, delete, func, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from analyzer.scorer import sigmoid
@@ -17,6 +18,27 @@ from stream_server.store.tables import BUCKETS, DELIVERIES, EVENTS, GATES, OBSER
 BUCKET_S: Final = 10
 LEFT_OUT: Final = "pictures and scores: the database could not be written for too long"
 """A note of an event whose files went while they waited."""
+NEVER_MADE: Final = "no evidence: the monitor was ended before any was made"
+ROWS_AT_ONCE: Final = 5000
+"""Deleted in one transaction: some 20 ms, and the next batch is written after it."""
+EVENTS_AT_ONCE: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What went, in one round or several."""
+
+    observations: int = 0
+    buckets: int = 0
+    events: int = 0
+
+    @property
+    def more(self) -> bool:
+        """Of one round: there may be more to remove, for it was full."""
+        return max(self.observations, self.buckets) >= ROWS_AT_ONCE or self.events >= EVENTS_AT_ONCE
+
+    def __add__(self, other: Removed) -> Removed:
+        return Removed(self.observations + other.observations, self.buckets + other.buckets, self.events + other.events)
 
 
 def part_info(part: Part) -> PartInfo:
@@ -96,7 +118,8 @@ def save_event(
         known = Event.model_validate_json(before.body)
         reviewed = {"mark": known.mark, "mark_note": known.mark_note, "marked_at": known.marked_at}
         event = event.model_copy(update=reviewed)
-        if parts is None and LEFT_OUT in known.notes and LEFT_OUT not in event.notes:
+        # parts that stay may be the very ones that went
+        if (parts is None or kept) and LEFT_OUT in known.notes and LEFT_OUT not in event.notes:
             event = event.model_copy(update={"notes": (*event.notes, LEFT_OUT)})
     values = {**row, "body": _body(event), "part_bytes": before.part_bytes if before else 0}
     if before is None:
@@ -109,7 +132,8 @@ def save_event(
 
 def _save_parts(connection: Connection, event_id: str, parts: Sequence[Part], kept: frozenset[str]) -> None:
     of_event = PARTS.c.event_id == event_id
-    connection.execute(delete(PARTS).where(of_event, PARTS.c.name.not_in(sorted(kept))))
+    stay = kept - {part.name for part in parts}  # one that comes again replaces the one that is there
+    connection.execute(delete(PARTS).where(of_event, PARTS.c.name.not_in(sorted(stay))))
     rows = [
         {"event_id": event_id, "position": place, "data": part.data, **part_info(part).model_dump()}
         for place, part in enumerate(parts)
@@ -120,27 +144,35 @@ def _save_parts(connection: Connection, event_id: str, parts: Sequence[Part], ke
     connection.execute(update(EVENTS).where(EVENTS.c.id == event_id), {"part_bytes": int(total or 0)})
 
 
-def mark_event(
-    connection: Connection, event_id: str, mark: ReviewMark | None, note: str, marked_at: float | None
-) -> Event:
-    """Write what an operator made of it; the event as it is then. Raises `NotFoundError`."""
+def mark_event(connection: Connection, event_id: str, mark: ReviewMark | None, note: str | None, now: float) -> Event:
+    """Write what an operator made of it; the event as it is then. Raises `NotFoundError`.
+
+    `note`: None leaves the one that is there. `now` in Unix seconds.
+    """
     event = get_event(connection, event_id)
+    note = event.mark_note if note is None else note
+    marked_at = None if mark is None and not note else now
     event = event.model_copy(update={"mark": mark, "mark_note": note, "marked_at": marked_at})
     values = {"mark": None if mark is None else mark.value, "body": _body(event)}
     connection.execute(update(EVENTS).where(EVENTS.c.id == event_id), values)
     return event
 
 
-def interrupt_open_events(connection: Connection) -> int:
-    """Close what an earlier process left open; how many there were."""
-    rows = connection.execute(select(EVENTS.c.id, EVENTS.c.body).where(EVENTS.c.state == EventState.OPEN.value)).all()
+def interrupt_open_events(connection: Connection) -> tuple[Event, ...]:
+    """Close what an earlier process left open; those events, as they are then."""
+    wanted = select(EVENTS.c.id, EVENTS.c.body, EVENTS.c.part_bytes).where(EVENTS.c.state == EventState.OPEN.value)
+    rows = connection.execute(wanted).all()
+    closed: list[Event] = []
     for row in rows:
         event = Event.model_validate_json(row.body)
         ended = event.model_copy(update={"state": EventState.INTERRUPTED, "ended_at": event.updated_at})
+        if not row.part_bytes and LEFT_OUT not in event.notes:
+            ended = ended.model_copy(update={"notes": (*event.notes, NEVER_MADE)})
         connection.execute(
             update(EVENTS).where(EVENTS.c.id == row.id), {"state": ended.state.value, "body": _body(ended)}
         )
-    return len(rows)
+        closed.append(ended)
+    return tuple(closed)
 
 
 def delete_event(connection: Connection, event_id: str) -> bool:
@@ -149,16 +181,27 @@ def delete_event(connection: Connection, event_id: str) -> bool:
     return connection.execute(delete(EVENTS).where(EVENTS.c.id == event_id)).rowcount > 0
 
 
-def delete_stream(connection: Connection, stream_id: str) -> dict[str, int]:
-    """Everything of a stream; how many rows of each sort, but for notifications that had not got out."""
+def delete_stream(connection: Connection, stream_id: str) -> Removed:
+    """One round of deleting everything of a stream; to be called until there is no `more`.
+
+    A year of it in one transaction would keep all others from being written for minutes. Notifications that had not
+    got out go as well, and are not counted.
+    """
     for table in (DELIVERIES, GATES):
         connection.execute(delete(table).where(table.c.stream_id == stream_id))
-    ids = select(EVENTS.c.id).where(EVENTS.c.stream_id == stream_id)
-    connection.execute(delete(PARTS).where(PARTS.c.event_id.in_(ids)))
-    return {
-        name: connection.execute(delete(table).where(table.c.stream_id == stream_id)).rowcount
-        for name, table in (("events", EVENTS), ("observations", OBSERVATIONS), ("buckets", BUCKETS))
-    }
+    # the oldest first: what lies last in SQLite's file is then freed last, and given back without a long search
+    some = select(EVENTS.c.id).where(EVENTS.c.stream_id == stream_id).order_by(EVENTS.c.id).limit(EVENTS_AT_ONCE)
+    return Removed(
+        observations=_delete_rows(connection, OBSERVATIONS, stream_id),
+        buckets=_delete_rows(connection, BUCKETS, stream_id),
+        events=sum(delete_event(connection, event_id) for event_id in connection.execute(some).scalars().all()),
+    )
+
+
+def _delete_rows(connection: Connection, table: Table, stream_id: str) -> int:
+    columns = table.primary_key.columns
+    some = select(*columns).where(table.c.stream_id == stream_id).limit(ROWS_AT_ONCE)
+    return connection.execute(delete(table).where(tuple_(*columns).in_(some))).rowcount
 
 
 def _body(event: Event) -> str:

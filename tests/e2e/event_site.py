@@ -106,7 +106,10 @@ def with_evidence(event: Event) -> tuple[Event, tuple[Part, ...]]:
     parts, notes = make_parts(
         Material(
             event=event,
+            at=event.updated_at,
+            distance_s=event.started_at,
             observations=tuple(_observations(event)),
+            cut=False,
             peak_faces=tuple(cut_out_jpeg(step // 4) for step in range(16)),
             peak_evidence=_evidence(),
             start=pictures[0],
@@ -135,7 +138,6 @@ def _pictures(face_id: int) -> tuple[PastPicture, ...]:
             generation=1,
             frame_index=step,
             at_s=step / 4,
-            at=step / 4,
             width=width,
             height=height,
             faces=((face_id, Box(*face.boxes(step, 1)[0]), True),),

@@ -40,6 +40,12 @@ class Script:
     looks_manipulated: bool = True
     storage: str | None = None
     """Why nothing can be stored now."""
+    failing: tuple[str, ...] = ()
+    """Notifications that do not reach their target."""
+    dead: int = 0
+    """Notifications that were given up."""
+    keeps: bool = True
+    """Whether events are kept."""
     events: tuple[Json, ...] = ()
     explains: bool = True
     """Whether scores come with their evidence: not every backend has any."""
@@ -114,6 +120,7 @@ class Stage:
             "dropped": drops,
         }
         latency = {"p50": 96.0, "p95": 214.0}
+        notifications = {"failing": list(self.script.failing), "dead": self.script.dead}
         who = {"device": "cpu", "model": self.script.model, "status": self.script.status}
         return {
             "type": "stats",
@@ -122,6 +129,7 @@ class Stage:
             "streams": len(self.script.cast),
             "latency_ms": latency,
             "storage": self.script.storage,
+            "notifications": notifications if self.script.keeps else None,
             "queues": {},
             **rest,
         }

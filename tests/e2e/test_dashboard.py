@@ -6,7 +6,7 @@ share-start, share-error, share-stop (on the own card), self-view, empty-state, 
 data-state and data-tone), stream-state, verdict (with data-verdict), score (with data-value, 0 to 1), freshness,
 latency, face-row, score-chart, remove-stream, confirm-remove, alert-list, alert, tab-live, tab-videos, upload-input,
 upload-progress, upload-cancel, upload-result (with data-label), upload-verdict, upload-score, upload-error,
-timeline-chart, device, model, sensitivity.
+timeline-chart, device, model, sensitivity, privacy, private.
 """
 
 from __future__ import annotations
@@ -244,6 +244,28 @@ def test_how_easily_alerts_are_raised_is_chosen_on_the_card(browser: Browser) ->
         choice.select_option("balanced")
         expect(opened.page.get_by_test_id("notice")).to_contain_text("there is no stream")
         expect(choice).to_have_value("quiet")
+
+
+def test_that_no_pictures_of_a_stream_are_kept_is_shown_and_chosen_on_its_card(browser: Browser) -> None:
+    with ScriptedServer("alert") as server, WatchedPage(browser, server.url, expected=("Failed to load",)) as opened:
+        own = card(opened.page, "door-clear")
+        choice, mark = own.get_by_test_id("privacy"), own.get_by_test_id("private")
+        expect(choice).to_have_value("kept")
+        expect(mark).to_be_hidden()
+        choice.select_option("not kept")
+        expect(mark).to_have_text("No pictures kept")
+        expect(choice).to_be_enabled()
+        expect(card(opened.page, "desk-alert").get_by_test_id("private")).to_be_hidden()
+        expect_accessible(opened.page)
+        opened.screenshot("card-private.png")
+        objection = (409, "taken", "the settings keep the stream 'door-clear' private: change them, and restart")
+        server.change(lambda script: setattr(script, "change_error", objection))
+        choice.select_option("kept")
+        expect(opened.page.get_by_test_id("notice")).to_contain_text("change them, and restart")
+        expect(choice).to_have_value("not kept")
+        server.change(lambda script: setattr(script, "keeps", False))
+        expect(choice).to_be_hidden()
+        expect(mark).to_be_hidden()
 
 
 def test_the_keyboard_reaches_everything_and_escape_leads_back(browser: Browser) -> None:

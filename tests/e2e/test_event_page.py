@@ -166,6 +166,28 @@ def test_an_event_is_marked_with_a_note_and_the_mark_taken_back(site: EventSite,
         expect(page.get_by_test_id("save-note")).to_be_disabled()
 
 
+def test_a_note_that_could_not_be_saved_stays_in_its_box(site: EventSite, browser: Browser) -> None:
+    event = kept(site)
+    with open_event(browser, site, event, expected=REFUSED) as opened:
+        page = opened.page
+        note = page.get_by_label("Note (optional)")
+        note.fill("A reflection in the window")
+        page.route(
+            f"**/api/events/{event.id}",
+            lambda route: route.fulfill(status=503, json={"error": {"code": "x", "message": "The disk is full."}}),
+        )
+        for test_id in ("mark-confirmed", "save-note"):
+            page.get_by_test_id(test_id).click()
+            expect(page.get_by_test_id("mark-error")).to_have_text("Not saved: The disk is full.")
+            expect(note).to_have_value("A reflection in the window")
+            expect(page.get_by_test_id("save-note")).to_be_enabled()
+        page.unroute(f"**/api/events/{event.id}")
+        page.get_by_test_id("save-note").click()
+        expect(page.get_by_test_id("save-note")).to_be_disabled()
+        page.reload()
+        expect(note).to_have_value("A reflection in the window")
+
+
 def test_what_somebody_else_marks_appears_and_leaves_a_note_that_is_being_written(
     site: EventSite, browser: Browser
 ) -> None:
@@ -207,6 +229,7 @@ def test_an_event_is_deleted_behind_a_question(site: EventSite, browser: Browser
         expect(page.locator(f'event-row[data-event-id="{event.id}"]')).to_have_count(0)
         page.go_back()
         expect(page.get_by_role("heading", name="This event is gone")).to_be_visible()
+        expect(page.get_by_role("link", name="To the list of events")).to_be_visible()
         expect_accessible(page)
         opened.screenshot("event-gone.png")
 

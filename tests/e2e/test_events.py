@@ -1,8 +1,8 @@
 """The dashboard's list of events in a real Chromium, on a real store.
 
 Names for tests (`data-testid`): tab-events, event-row (with data-event-id and data-state), event-link, event-state,
-event-mark, filter-stream, filter-kind, filter-state, filter-mark, filter-clear, events-news, events-note (with
-data-phase), events-retry, events-older, events-count, events-mark-error, alert-event, storage-trouble.
+event-mark, filter-stream, filter-kind, filter-state, filter-mark, filter-from, filter-to, filter-clear, events-news,
+events-note (with data-phase), events-retry, events-older, events-count, events-mark-error.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from playwright.sync_api import Browser, Page, expect
 
 from stream_server.events import Event, EventKind, EventState, ReviewMark
 from tests.e2e.event_site import EventSite, ended_after
-from tests.e2e.scripted_messages import alert_message
-from tests.e2e.scripted_server import ScriptedServer
 from tests.e2e.watched_page import PHONE, WatchedPage, chromium_with, expect_accessible
 
 pytestmark = pytest.mark.browser
@@ -128,6 +126,29 @@ def test_filters_narrow_the_list(site: EventSite, browser: Browser) -> None:
         expect(page.get_by_test_id("filter-stream")).to_be_focused()
         page.get_by_test_id("filter-mark").select_option("none")
         expect(page.get_by_test_id("events-count")).to_have_text("28 events that match, no older ones")
+
+
+@pytest.mark.parametrize("size", [(1280, 900), PHONE], ids=["desk", "phone"])
+def test_the_days_of_which_events_are_listed_can_be_chosen(own_site: EventSite, browser: Browser, size: Any) -> None:
+    days = ("2026-03-27", "2026-03-28", "2026-03-29")
+    with open_list(browser, own_site, size=size) as opened:
+        page = opened.page
+        noons = [page.evaluate("(day) => new Date(`${day}T12:00`).getTime() / 1000", day) for day in days]
+        own_site.save(*(ended_after(noon, stream_id=day) for noon, day in zip(noons, days, strict=True)))
+        page.reload()
+        expect(rows(page)).to_have_count(3)
+        page.get_by_label("From").fill(days[1])
+        expect(rows(page)).to_have_count(2)
+        page.get_by_label("To").fill(days[1])
+        expect(page.get_by_test_id("events-count")).to_have_text("1 event that matches, no older ones")
+        expect(rows(page)).to_contain_text(days[1])
+        own_site.tell(going_on())  # today is not asked for
+        expect(page.get_by_test_id("events-news")).to_be_hidden()
+        expect_accessible(page)
+        opened.screenshot(f"events-days-{size[0]}.png")
+        page.get_by_test_id("filter-clear").click()
+        expect(page.get_by_label("From")).to_have_value("")
+        expect(rows(page)).to_have_count(3)
 
 
 def test_the_list_can_be_worked_through_by_keyboard_and_back_returns_to_the_row(
@@ -258,46 +279,3 @@ def test_where_nothing_is_kept_it_says_so(tmp_path: Path, browser: Browser) -> N
         expect(opened.page.get_by_test_id("events-note")).to_contain_text("Nothing is kept")
         expect_accessible(opened.page)
         opened.screenshot("events-nothing-kept.png")
-
-
-@pytest.mark.parametrize(("size", "scheme"), [((1280, 800), "light"), (PHONE, "dark")], ids=["desk", "phone"])
-def test_alerts_lead_to_their_events_and_storage_trouble_is_told_on_every_view(
-    browser: Browser, size: tuple[int, int], scheme: Scheme
-) -> None:
-    with (
-        ScriptedServer("alert") as server,
-        WatchedPage(browser, server.url, size=size, scheme=scheme) as opened,
-    ):
-        page = opened.page
-        alert = page.get_by_test_id("alert").filter(has_text="desk-alert, face 2")
-        expect(page.get_by_test_id("alert")).to_have_count(1)
-        expect(page.get_by_test_id("alert-event")).to_have_count(0)
-        role = server.stage.script.cast[0]
-        now = time.time()
-        server.send(alert_message(role, 2, raised=True, now=now))
-        event = going_on(stream_id=role.stream_id, face_id=2, started_at=now).model_dump(mode="json")
-        server.send({"type": "event", "event": event, "deleted": False})
-        link = alert.get_by_role("link", name="Evidence of desk-alert, face 2")
-        expect(link).to_have_attribute("href", f"#/events/{event['id']}")
-        server.change(lambda script: setattr(script, "storage", "the disk is full"))
-        for hash_ in ("#live", "#videos", "#/events"):
-            page.goto(f"{server.url}/{hash_}")
-            trouble = page.get_by_test_id("storage-trouble")
-            expect(trouble).to_have_text("What happens now is not being stored: the disk is full; scoring goes on.")
-        expect_accessible(page)
-        opened.screenshot(f"events-storage-trouble-{size[0]}-{scheme}.png")
-        server.change(lambda script: setattr(script, "storage", None))
-        expect(page.get_by_test_id("storage-trouble")).to_have_count(0)
-
-
-def test_an_alert_from_before_the_page_was_opened_finds_its_event(browser: Browser) -> None:
-    with ScriptedServer("alert") as server, WatchedPage(browser, "about:blank") as opened:
-        event = going_on(stream_id="desk-alert", face_id=1).model_dump(mode="json")
-
-        def events(route: Any) -> None:
-            started = opened.page.evaluate("Date.now()") / 1000
-            route.fulfill(json={"items": [{**event, "started_at": started}], "next": None})
-
-        opened.page.route("**/api/events?state=open*", events)
-        opened.page.goto(server.url)
-        expect(opened.page.get_by_test_id("alert-event")).to_have_attribute("href", f"#/events/{event['id']}")

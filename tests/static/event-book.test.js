@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { MAX_LISTED } from "../../static/js/event-book.js";
 import { EVERYTHING } from "../../static/js/event-filter.js";
 import { Store } from "../../static/js/store.js";
 import { event, eventMessage } from "./messages.js";
@@ -149,4 +150,43 @@ test("events that nobody lists are forgotten in the end", () => {
   for (let number = 0; number < 400; number += 1) store.apply(eventMessage({ id: `20260921T141320-${String(number).padStart(8, "0")}` }));
   assert.equal(store.events.get("20260921T141320-00000000"), null);
   assert.notEqual(store.events.get("20260921T141320-00000399"), null);
+});
+
+/** An id of one of thousands. */
+const numbered = (number) => `20260921T141320-${String(number).padStart(8, "0")}`;
+
+test("a list that nobody reads keeps the newest, and the others are behind its end", () => {
+  const store = new Store();
+  store.events.begin(EVERYTHING);
+  store.events.putPage({ items: [], next: null }, 0);
+  for (let number = 0; number < MAX_LISTED + 100; number += 1) {
+    store.apply(eventMessage({ id: numbered(number) }));
+    store.events.showNews();
+  }
+  const listed = store.events.listed();
+  assert.deepEqual([listed.length, listed.at(0).id, listed.at(-1).id], [MAX_LISTED, numbered(MAX_LISTED + 99), numbered(100)]);
+  assert.equal(store.events.list.next, numbered(100));
+  store.events.putPage({ items: [made(0, { id: numbered(99) })], next: null }, store.events.heard);
+  assert.equal(store.events.listed().length, MAX_LISTED + 1);
+});
+
+test("what waits beside a list that is read is bounded, and shown without a hole", () => {
+  const store = listing([1]);
+  for (let number = 0; number < MAX_LISTED; number += 1) store.apply(eventMessage({ id: numbered(number) }));
+  assert.deepEqual([store.events.newsCount, store.events.newsCut], [MAX_LISTED, false]);
+  for (let number = 0; number < 10; number += 1) store.apply(eventMessage({ id: numbered(MAX_LISTED + number) }));
+  assert.deepEqual([store.events.newsCount, store.events.newsCut], [MAX_LISTED, true]);
+  assert.deepEqual(idsOf(store.events), [1]);
+  store.apply(eventMessage({ id: numbered(20) }, true));
+  store.events.showNews();
+  const ids = store.events.listed().map((each) => each.id);
+  assert.deepEqual([ids.length, ids.at(-1), store.events.list.next], [MAX_LISTED - 1, numbered(10), numbered(10)]);
+  assert.equal(store.events.newsCut, false);
+});
+
+test("what the server has is told apart from what was wished", () => {
+  const store = listing([5]);
+  store.events.wish(id(5), "confirmed", "seen twice");
+  assert.equal(store.events.get(id(5)).mark_note, "seen twice");
+  assert.equal(store.events.told(id(5)).mark_note, "");
 });

@@ -1,14 +1,29 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EVERYTHING, isNarrow, matches, queryOf } from "../../static/js/event-filter.js";
+import { EVERYTHING, isNarrow, matches, queryOf, timesOf } from "../../static/js/event-filter.js";
 import { routeOf } from "../../static/js/route.js";
 import { event } from "./messages.js";
 
 test("a filter is asked for in the server's words", () => {
   assert.equal(queryOf(EVERYTHING), "limit=50");
-  const filter = { stream: "a b&c", kind: "black picture", state: "open", mark: "false alarm" };
+  const filter = { ...EVERYTHING, stream: "a b&c", kind: "black picture", state: "open", mark: "false alarm" };
   assert.equal(queryOf(filter, "X"), "stream_id=a+b%26c&kind=black+picture&state=open&mark=false+alarm&before=X&limit=50");
   assert.equal(queryOf({ ...EVERYTHING, mark: "none" }), "marked=false&limit=50");
+});
+
+test("days are asked for from midnight to midnight of where the page is looked at", () => {
+  const at = (...date) => new Date(...date).getTime() / 1000;
+  const filter = { ...EVERYTHING, from: "2026-03-28", to: "2026-03-31" };
+  assert.deepEqual(timesOf(filter), { since: at(2026, 2, 28), until: at(2026, 3, 1) });
+  assert.equal(queryOf(filter), `since=${at(2026, 2, 28)}&until=${at(2026, 3, 1)}&limit=50`);
+  assert.equal(queryOf({ ...EVERYTHING, to: "2026-03-28" }), `until=${at(2026, 2, 29)}&limit=50`);
+});
+
+test("what comes live is of the days that are listed", () => {
+  const started_at = new Date(2026, 2, 28, 12).getTime() / 1000;
+  for (const [from, to, fits] of [["2026-03-28", "2026-03-28", true], ["2026-03-29", "", false], ["", "2026-03-27", false], ["", "2026-03-28", true]]) {
+    assert.equal(matches(event({ started_at }), { ...EVERYTHING, from, to }), fits, `${from} ${to}`);
+  }
 });
 
 test("what comes live is filtered as the server would", () => {

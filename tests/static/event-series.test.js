@@ -71,9 +71,9 @@ test("a moment is read from the score nearest to it, not from one across a gap",
   assert.equal(nearestTo([], 5), null);
 });
 
-test("names of marks that would lie on one another stand on lines of their own, within the chart", () => {
+test("names of marks that would lie on one another stand on lines of their own, within the chart and beside their lines", () => {
   const places = placeLabels([{ x: 10, width: 30 }, { x: 20, width: 30 }, { x: 60, width: 30 }, { x: 99, width: 30 }], 100);
-  assert.deepEqual(places, [{ x: 13, row: 0 }, { x: 23, row: 1 }, { x: 63, row: 0 }, { x: 70, row: 1 }]);
+  assert.deepEqual(places, [{ x: 13, row: 0 }, { x: 23, row: 1 }, { x: 63, row: 0 }, { x: 66, row: 1 }]);
 });
 
 test("a chart is told in words", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { eventLength, eventTitle, kindView, lengthWords, markView, noPicturesWords, rulesWords, sourceWords, stateView, utcTime, whatWords } from "../../static/js/event-words.js";
-import { storageWords } from "../../static/js/format.js";
+import { deadWords, failingWords, storageWords } from "../../static/js/format.js";
 import { event } from "./messages.js";
 
 test("an event is named by what happened, where, and to whom", () => {
@@ -60,4 +60,17 @@ test("why there are no pictures is told", () => {
 test("storage trouble is told with its reason, once", () => {
   assert.equal(storageWords({ storage: "the disk is full. " }), "What happens now is not being stored: the disk is full; scoring goes on.");
   for (const stats of [null, {}, { storage: null }]) assert.equal(storageWords(stats), "");
+});
+
+test("notifications that do not get through are told, a few by name", () => {
+  const failing = (...texts) => failingWords({ notifications: { failing: texts, dead: 0 } });
+  assert.equal(failing("rule a: it answered 503"), "People may not be told of alerts: rule a: it answered 503. They are sent again later.");
+  assert.equal(failing("a", "b", "c", "d", "e"), "People may not be told of alerts: a; b; c; and 2 more. They are sent again later.");
+  for (const stats of [null, {}, { notifications: null }, { notifications: { failing: [], dead: 2 } }]) assert.equal(failingWords(stats), "");
+});
+
+test("notifications that were given up are counted", () => {
+  assert.equal(deadWords(0), "");
+  assert.match(deadWords(1), /^1 notification was given up .* lists it\.$/);
+  assert.match(deadWords(2), /^2 notifications were given up .* lists them\.$/);
 });

@@ -15,6 +15,7 @@ export const stream = (change = {}) => ({
   fps: 25,
   generation: 1,
   sensitivity: "balanced",
+  privacy: false,
   picture: null,
   picture_since: null,
   picture_same_as: null,

@@ -50,7 +50,8 @@ def test_every_option_arrives(told: list[TrainOptions], tmp_path: Path) -> None:
     places = tmp_path / "places.tsv"
     places.write_text("a\tdev\n")
     line = (
-        "m.tsv -o out --start w.safetensors --minutes 5 --steps 7 --stages ab --seed 3 --split train --name n "
+        "m.tsv -o out --add marks/manifest.tsv --add b.tsv "
+        "--start w.safetensors --minutes 5 --steps 7 --stages ab --seed 3 --split train --name n "
         f"--place {places} --cache c --no-resume --device cpu --real-fakes 0.1 --leave-out F5 --leave-out F2 "
         "--freeze 3 --size 160 --precision float32 --rate-backbone 1e-4 --rate-head 2e-4 --batch 4 "
         "--workers 1 --threads 2 --no-join --window-share 0.1 --measure-every 1 --target-fpr 0.02 "
@@ -60,7 +61,8 @@ def test_every_option_arrives(told: list[TrainOptions], tmp_path: Path) -> None:
     assert code == 0
     assert told == [
         TrainOptions(
-            Path("m.tsv"), Path("out"), start=Path("w.safetensors"), minutes=5, steps=7, stages="AB", seed=3,
+            Path("m.tsv"), Path("out"), add=(Path("marks/manifest.tsv"), Path("b.tsv")),
+            start=Path("w.safetensors"), minutes=5, steps=7, stages="AB", seed=3,
             split="train", name="n", placed={"a": "dev"}, cache=Path("c"), resume=False, device="cpu",
             mixture=Mixture(real_fakes=0.1).without(["F2", "F5"]), freeze=3, size=160, precision="float32",
             rate_backbone=1e-4, rate_head=2e-4, batch=4, workers=1, threads=2, join=False, window_share=0.1,

@@ -37,7 +37,7 @@ class Desk:
 
 _MARK = StatsMessage(
     at=0.0, device="", model="", status="ok", streams=0, viewers=0, scores_total=0, scores_per_s=0.0,
-    latency_ms=None, storage=None, dropped={}, queues={},
+    latency_ms=None, storage=None, notifications=None, dropped={}, queues={},
 )  # fmt: skip
 
 

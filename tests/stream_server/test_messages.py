@@ -17,6 +17,7 @@ from stream_server.messages import (
     HelloMessage,
     Latency,
     Message,
+    NotificationStats,
     PongMessage,
     ServerIdentity,
     StatsMessage,
@@ -46,7 +47,9 @@ def one_of_each() -> dict[str, Message]:
     verdict, alert = to_message(a_verdict(), CLOCK), to_message(an_alert(), CLOCK)
     stats = StatsMessage(
         at=1.0, device="cpu", model="m", status="ok", streams=1, viewers=1, scores_total=9, scores_per_s=6.0,
-        latency_ms=Latency(p50=50, p95=90), storage=None, dropped={"stale": 1}, queues={"crops": 0},
+        latency_ms=Latency(p50=50, p95=90), storage=None,
+        notifications=NotificationStats(failing=("it does not get through",), dead=1), dropped={"stale": 1},
+        queues={"crops": 0},
     )  # fmt: skip
     hello = {
         "server": ServerIdentity(name="deepfake-monitor", version="0"), "at": 1.0, "device": "cpu", "model": "m",

@@ -4,7 +4,9 @@ import time
 
 import pytest
 
+from stream_server.messages import NotificationStats
 from stream_server.metrics import StatsReporter, drops, quantile, queue_lengths
+from stream_server.settings import Settings, StorageSettings
 from tests.fakes import FakeScorer
 from tests.stream_server.app_of import deliver_until, running_app, wait_for
 
@@ -38,6 +40,13 @@ def test_stats_tell_what_changed_in_the_interval_and_what_is_now() -> None:
         assert (first.streams, first.viewers, first.status) == (1, 1, "ok")
         nothing_more = running.on_loop(reporter.report, time.monotonic() + 4.0)
         assert nothing_more.scores_total >= first.scores_total
+
+
+def test_where_nothing_is_kept_the_stats_know_of_no_notifications() -> None:
+    for keeps in (True, False):
+        with running_app(Settings(storage=StorageSettings(enabled=keeps))) as running:
+            stats = running.on_loop(StatsReporter(running.monitor).report, time.monotonic())
+            assert stats.notifications == (NotificationStats(failing=(), dead=0) if keeps else None)
 
 
 def test_an_interval_without_scores_has_no_latency() -> None:

@@ -157,6 +157,12 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, make: str) -> None:
         "webrtc: {ice_servers: [{urls: [], credential: hush}]}",
         "webrtc: {ice_servers: [{urls: ['turn:x'], credential: [hush]}]}",
         "streams: {a: 'rtsp://u:hush@h/x",
+        "notifications: {rules: [{name: a, webhooks: [{url: https://h/x, secret: *hush1234}]}]}",
+        "notifications: {rules: [{name: a, webhooks: [{url: https://h/x, secret: !hush1234 x}]}]}",
+        "notifications: {rules: [{name: a, slack://hush/B: x}]}",
+        "notifications: {rules: [{name: a, to: [{slack://hush/B: x}]}]}",
+        "notifications: {slack://hush/B: 1}",
+        "notifications: {rules: {slack://hush/B: {name: x}}}",
     ],
 )
 def test_no_error_message_holds_a_password(tmp_path: Path, text: str) -> None:

@@ -41,6 +41,7 @@ class ListedEngine:
     def __init__(self) -> None:
         self.slots: dict[str, Slot] = {}
         self.rules: dict[str, VerdictRules] = {}
+        self.recorded: dict[str, bool] = {}
 
     def add_stream(self, stream_id: str) -> Slot:
         assert stream_id not in self.slots
@@ -52,11 +53,13 @@ class ListedEngine:
         self.rules[stream_id] = rules
 
     def record(self, stream_id: str, recorded: bool) -> None:
-        pass
+        assert stream_id in self.slots
+        self.recorded[stream_id] = recorded
 
     def remove_stream(self, stream_id: str) -> None:
         del self.slots[stream_id]
         self.rules.pop(stream_id, None)
+        self.recorded.pop(stream_id, None)
 
 
 class ScriptedSource:
@@ -439,6 +442,51 @@ async def test_a_sensitivity_is_changed_and_told_once() -> None:
         assert [info.sensitivity for info in world.published[before:]] == [Sensitivity.EAGER]
         with pytest.raises(NotFoundError, match="there is no stream 'door'"):
             world.registry.set_sensitivity("door", Sensitivity.QUIET)
+
+
+async def test_a_webcam_that_was_made_private_is_private_when_its_publisher_comes_back() -> None:
+    async with _world() as world:
+        source = world.add("cam")
+        world.registry.set_privacy("cam", True)
+        source.say(StreamState.ENDED)
+        await world.until(lambda: world.removed == ["cam"])
+        world.add("cam")
+        assert world.registry.get("cam").privacy
+        assert world.engine.recorded == {"cam": False}
+        # a publisher that says goodbye has no say in it either
+        await world.registry.remove("cam")
+        world.add("cam")
+        assert world.engine.recorded == {"cam": False}
+
+
+async def test_a_camera_that_was_added_as_private_is_private_when_its_name_is_published() -> None:
+    async with _world() as world:
+        world.registry.add_url("cam", "rtsp://127.0.0.1:1/x", trusted=True, privacy=True)
+        await world.registry.remove("cam")
+        world.add("cam")
+        assert world.engine.recorded == {"cam": False}
+
+
+async def test_what_was_made_private_is_so_until_somebody_says_otherwise_or_removes_it() -> None:
+    async with _world() as world:
+        world.add("cam")
+        world.registry.set_privacy("cam", True)
+        world.registry.set_privacy("cam", False)
+        await world.registry.remove("cam")
+        world.add("cam")
+        assert world.engine.recorded == {"cam": True}
+        world.registry.set_privacy("cam", True)
+        await world.registry.remove("cam", forget_privacy=True)
+        world.add("cam")
+        assert world.engine.recorded == {"cam": True}
+
+
+async def test_what_the_settings_keep_private_no_removal_forgets() -> None:
+    async with _world(StreamSettings(private=frozenset({"cam"}))) as world:
+        world.add("cam")
+        await world.registry.remove("cam", forget_privacy=True)
+        world.add("cam")
+        assert world.engine.recorded == {"cam": False}
 
 
 async def test_what_is_wrong_with_the_pictures_is_told_until_it_is_over() -> None:

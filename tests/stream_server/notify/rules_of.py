@@ -84,6 +84,8 @@ class Kept:
 class NoDatabase:
     """A writer whose database is away."""
 
+    interrupted: tuple[Event, ...] = ()
+
     def submit(self, run: Callable[[Connection], Any]) -> Future[Any]:
         done: Future[Any] = Future()
         done.set_exception(StoreError("the database cannot be used now"))

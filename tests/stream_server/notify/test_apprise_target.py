@@ -5,12 +5,14 @@ import socket
 import socketserver
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from analyzer.errors import ConfigError
 from stream_server.logs import set_up_logging
+from stream_server.notify import apprise_target
 from stream_server.notify.apprise_target import AppriseTarget
 from stream_server.notify.delivery import DeliveryError
 from stream_server.notify.notification import Reason, notification_of
@@ -71,6 +73,12 @@ def test_a_service_that_hangs_or_is_not_there_may_be_there_later() -> None:
         pytest.param(TOKEN, "expected an Apprise URL", id="no URL"),
         pytest.param("", "expected an Apprise URL", id="nothing"),
         pytest.param(f"json://169.254.169.254/{TOKEN}", "denied for every source", id="the metadata of clouds"),
+        pytest.param(f"json://[::ffff:169.254.169.254]/{TOKEN}", "denied for every source", id="the same in brackets"),
+        pytest.param(
+            f"mailto://me:{TOKEN}@x.example?smtp=169.254.169.254&to=a@x.example",
+            "denied for every source",
+            id="the same as a mail server",
+        ),
     ],
 )
 def test_what_apprise_cannot_use_is_refused_without_repeating_it(
@@ -93,6 +101,33 @@ def test_what_it_answered_is_known_even_if_only_errors_are_logged(debug_log: Non
         a_target(f"json://127.0.0.1:{server.port}/{TOKEN}").send(NOTIFICATION, START)
 
 
+def test_a_service_that_drips_for_ever_is_left_behind_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    end = threading.Event()
+
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-A: ")
+        while not end.wait(0.05):
+            handler.wfile.write(b"x")
+
+    monkeypatch.setattr(apprise_target, "TOTAL_S", 0.5)
+    with receiver(drip) as server:
+        target = a_target(f"json://127.0.0.1:{server.port}/{TOKEN}")
+        for words in (r"no answer within 0\.5 s", "still answers an earlier try"):
+            with pytest.raises(DeliveryError, match=words) as failed:
+                target.send(NOTIFICATION, START)
+            assert not failed.value.final
+        left = target._left_behind
+        assert left is not None
+        assert left.daemon, "it must not keep the process"
+        end.set()
+        left.join(20)
+        monkeypatch.undo()
+        target.send(NOTIFICATION, START)
+        assert len(server.got) == 1, "the answer was good in the end"
+        target.send(notification_of(an_event(), "night", Reason.ENDED, START), START)
+        assert len(server.got) == 2
+
+
 class _Mail(socketserver.StreamRequestHandler):
     """Enough of SMTP to take one mail."""
 
@@ -106,6 +141,9 @@ class _Mail(socketserver.StreamRequestHandler):
                 while (line := self.rfile.readline()) not in (b".\r\n", b""):
                     lines.append(line)
                 self.server.mails.append(b"".join(lines))  # type: ignore[attr-defined]  # see below
+            elif word == b"RCPT" and b"gone@" in line:
+                self.wfile.write(b"550 nobody\r\n")
+                continue
             elif word == b"QUIT":
                 self.wfile.write(b"221 bye\r\n")
                 return
@@ -132,6 +170,21 @@ def test_a_mail_arrives_with_its_lines(mail_server: socketserver.ThreadingTCPSer
     text = mail.decode().replace("=\r\n", "")
     assert "Suspected manipulation: stream cam (over)" in text
     assert "A score is an opinion of a network, not proof." in text
+
+
+def test_who_has_taken_it_does_not_get_it_again_when_another_of_the_same_url_refuses(
+    mail_server: socketserver.ThreadingTCPServer,
+) -> None:
+    port = mail_server.server_address[1]
+    target = a_target(f"mailto://127.0.0.1:{port}?from=monitor@example.org&to=you@example.org,gone@example.org")
+    for _ in range(3):
+        with pytest.raises(DeliveryError, match="some of the recipients") as failed:
+            target.send(NOTIFICATION, START)
+        assert not failed.value.final
+    assert len(mail_server.mails) == 1  # type: ignore[attr-defined]  # see above
+    with pytest.raises(DeliveryError):
+        target.send(notification_of(an_event(), "night", Reason.ENDED, START), START)
+    assert len(mail_server.mails) == 2, "another notification"  # type: ignore[attr-defined]  # see above
 
 
 def test_its_name_for_people_holds_nothing_secret() -> None:

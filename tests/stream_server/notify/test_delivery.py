@@ -44,6 +44,12 @@ def test_a_target_that_asks_for_more_time_gets_it(asked_s: float, next_s: float)
     assert failed(delivery_of(NOTIFICATION, 1, "x", START), error, START, 0.0).next_at == START + next_s
 
 
+def test_its_day_begins_anew_when_the_clock_is_set_back() -> None:
+    back = START - 365 * 86_400
+    tried = failed(delivery_of(NOTIFICATION, 1, "x", START), DeliveryError("it answered 500"), back, 0.0)
+    assert (tried.since, tried.next_at) == (back, back + 1)
+
+
 def test_one_that_asks_to_come_back_after_more_than_a_day_is_given_up() -> None:
     error = DeliveryError("it answered 503", retry_after_s=GIVE_UP_S + 1)
     assert failed(delivery_of(NOTIFICATION, 1, "x", START), error, START, 0.0).dead_at == START

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import threading
 
 import pytest
@@ -178,18 +179,118 @@ def test_a_send_that_hangs_is_left_behind_and_stays_kept(clock: HandClock) -> No
     assert lane.join(10)
 
 
-def test_a_bug_in_a_target_ends_its_thread_alone_and_is_seen_without_its_text(
+def test_a_bug_in_a_target_is_a_try_in_vain_and_seen_without_its_text(
     clock: HandClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     target = FakeTarget()
 
     def fail() -> None:
+        target.on_send = lambda: None
         raise LookupError("a-token-of-a-test")
 
     target.on_send = fail
     lane = Lane(target, "all", 1, Kept(clock).ports)
     lane.put(a_delivery(clock))
+    lane.step()
+    assert lane.status.last_error == "sending failed (LookupError)"
+    run_until(lane, clock, START + 2)
+    assert len(target.got) == 1
+    assert "token" not in caplog.text
+
+
+def test_while_a_target_takes_nothing_one_try_at_a_time_probes_it(clock: HandClock) -> None:
+    target, kept = FakeTarget(), Kept(clock)
+    target.always = NO
+    lane = Lane(target, "all", 1, kept.ports)
+    for _ in range(50):
+        lane.put(a_delivery(clock))
+    run_until(lane, clock, START + 100)
+    assert [round(at - START) for at in target.tried_at] == [0, 1, 3, 7, 15, 31, 63]
+    target.always = None
+    run_until(lane, clock, START + 130)
+    assert (len(target.got), kept.rows) == (50, {})
+
+
+def test_what_waits_for_a_day_is_given_up_without_a_try_of_its_own(clock: HandClock) -> None:
+    target, kept = FakeTarget(), Kept(clock)
+    target.always = NO
+    lane = Lane(target, "all", 1, kept.ports)
+    for _ in range(300):
+        lane.put(a_delivery(clock))
+    run_until(lane, clock, START + GIVE_UP_S + 1000)
+    assert lane.status.waiting == 0
+    assert {one.last_error for one in kept.rows.values() if one.dead_at is not None} == {"it answered 500"}
+    assert len(kept.rows) == 300
+    assert len(target.tried_at) < 150
+
+
+def test_a_target_that_takes_nothing_is_logged_once_an_hour_and_when_it_is_well_again(
+    clock: HandClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    target = FakeTarget()
+    target.always = NO
+    lane = Lane(target, "all", 1, Kept(clock).ports)
+    lane.put(a_delivery(clock))
+    run_until(lane, clock, START + 600)
+    assert [record.message for record in caplog.records] == [
+        "rule all: 1: fake://*** did not take a notification (1 tries in vain): it answered 500"
+    ]
+    target.always = DeliveryError("it answered 503")
+    run_until(lane, clock, START + 1800)
+    assert len(caplog.records) == 2
+    run_until(lane, clock, START + 6000)
+    assert len(caplog.records) == 3
+    target.always = None
+    run_until(lane, clock, START + 8000)
+    assert caplog.records[-1].message == "rule all: 1: fake://*** takes notifications again"
+
+
+@pytest.mark.parametrize("tried", [True, False], ids=["the one that failed", "one that waits behind it"])
+@pytest.mark.parametrize("back_s", [60.0, 12 * 3600.0, 4 * 365 * 86_400.0])
+def test_no_clock_that_is_set_back_delays_a_try(clock: HandClock, back_s: float, tried: bool) -> None:
+    target = FakeTarget(answers=[NO])
+    lane = Lane(target, "all", 1, Kept(clock).ports)
+    lane.put(a_delivery(clock))
+    lane.step()
+    if not tried:
+        lane.put(a_delivery(clock))
+    clock.at -= back_s
+    run_until(lane, clock, clock.at + 1)
+    assert len(target.got) == (1 if tried else 2)
+
+
+def test_a_test_that_nobody_waits_for_any_more_gives_its_place_to_the_next(clock: HandClock) -> None:
+    target = FakeTarget()
+    lane = Lane(target, "all", 1, Kept(clock).ports)
+    test = notification_of(an_event(), "all", Reason.TEST, START)
+    assert lane.test(test).cancel()
+    done = lane.test(test)
+    lane.step()
+    assert done.exception(0) is None
+    assert len(target.got) == 1
+
+
+def test_where_its_thread_died_a_test_is_refused_at_once(clock: HandClock, caplog: pytest.LogCaptureFixture) -> None:
+    def no_clock() -> float:
+        raise LookupError("a-token-of-a-test")
+
+    lane = Lane(FakeTarget(), "all", 1, Kept(no_clock).ports)
     lane.start()
     assert lane.join(10)
     assert (lane.health.alive, lane.health.error) == (False, "LookupError")
+    done = lane.test(notification_of(an_event(), "all", Reason.TEST, START))
+    assert "restart the monitor" in str(done.exception(0))
     assert "token" not in caplog.text
+
+
+def test_of_an_event_that_is_deleted_nothing_more_is_sent(clock: HandClock) -> None:
+    target, kept = FakeTarget(), Kept(clock)
+    lane = Lane(target, "all", 1, kept.ports)
+    gone, stays = a_delivery(clock), a_delivery(clock)
+    lane.put(gone)
+    lane.put(stays)
+    lane.drop_event(gone.notification.event.id)
+    assert list(kept.rows) == [stays.id]
+    run_until(lane, clock, START + 1)
+    assert [one.id for one in target.got] == [stays.notification.id]

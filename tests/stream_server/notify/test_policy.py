@@ -161,6 +161,70 @@ def test_a_gate_of_an_earlier_process_holds_and_tells_what_it_held() -> None:
     assert only.held_back == 2
 
 
+def test_a_clock_that_is_set_back_keeps_no_gate_closed_for_longer_than_a_cooldown() -> None:
+    policy = RulePolicy(a_rule(cooldown_s=60.0))
+    ahead = START + 4 * 365 * 86_400
+    policy.on_event(opened(ahead), ahead)
+    held = opened(START)
+    assert policy.on_event(held, START) == []
+    policy.tick(START)
+    assert policy.next_at == START + 60
+    assert told(policy.tick(START + 60)) == [(held.id, "opened", 0)]
+
+
+def test_quiet_hours_of_a_clock_that_is_set_back_are_those_of_the_clock_now() -> None:
+    policy = RulePolicy(a_rule(quiet_hours="22:00-06:00"))
+    evening = datetime.fromisoformat("2026-05-01T23:00:00+00:00").timestamp()
+    held = opened(evening)
+    assert policy.on_event(held, evening) == []
+    noon = evening - 11 * 3600
+    assert told(policy.tick(noon)) == [(held.id, "opened", 0)]
+
+
+def test_a_gate_of_other_settings_opens_as_the_new_ones_say() -> None:
+    before = RulePolicy(a_rule(cooldown_s=86_400.0))
+    before.on_event(opened(START), START)
+    after = RulePolicy(a_rule(cooldown_s=60.0))
+    after.restore("cam", before.gates["cam"])
+    after.tick(START + 100)
+    assert after.next_at == START + 160
+
+
+def test_a_clock_that_is_set_back_delays_what_goes_on_by_no_more_than_its_duration() -> None:
+    policy = RulePolicy(a_rule(min_duration_s=5.0))
+    event = opened()
+    policy.on_event(event, START + 1)
+    back = START - 3600
+    assert policy.tick(back) == []
+    policy.on_event(event, back + 1)
+    assert policy.tick(back + 4.9) == []
+    assert told(policy.tick(back + 5)) == [(event.id, "opened", 0)]
+
+
+def test_an_event_that_goes_on_is_not_told_anew_after_many_others() -> None:
+    policy = RulePolicy(a_rule())
+    long = opened()
+    assert policy.on_event(long, START)
+    for i in range(2 * REMEMBERED):
+        policy.on_event(opened(START + i), START + i)
+        if i % 1000 == 0:
+            assert policy.on_event(long, START + i) == []
+
+
+def test_of_an_event_that_is_deleted_nothing_is_told() -> None:
+    policy = RulePolicy(a_rule(cooldown_s=60.0, min_duration_s=5.0, when="both"))
+    young, held = opened(), opened(START + 1)
+    policy.on_event(young, START)
+    policy.on_event(opened(START - 10), START)
+    policy.on_event(held.model_copy(update={"started_at": START - 10}), START + 1)
+    policy.changed.clear()
+    policy.drop_event(young.id)
+    policy.drop_event(held.id)
+    assert policy.changed == {"cam"}
+    assert policy.next_at == START + 60
+    assert policy.tick(START + 60) == []
+
+
 def test_what_was_told_is_remembered_up_to_a_bound() -> None:
     policy = RulePolicy(a_rule())
     for i in range(REMEMBERED + 100):

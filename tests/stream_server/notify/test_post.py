@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,51 @@ def test_of_a_huge_answer_little_is_read() -> None:
         begin = time.monotonic()
         assert post(a_request(server.url)).status == 200
         assert time.monotonic() - begin < 4
+
+
+def raw(answer: bytes) -> Answer:
+    """Just that, whatever it means."""
+
+    def write(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(answer)
+
+    return write
+
+
+def test_a_body_that_makes_no_sense_changes_nothing_of_the_answer() -> None:
+    with receiver(raw(b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabc")) as server:
+        assert post(a_request(server.url)).status == 202
+
+
+def test_no_answer_can_write_into_the_log(debug_log: None, capfd: pytest.CaptureFixture[str]) -> None:
+    with receiver(raw(b"HTTP/1.1 204 None\r\nno header, but words of the server\r\nX-A: y\r\n\r\n")) as server:
+        assert post(a_request(server.url)).status == 204
+    assert "".join(capfd.readouterr()) == ""
+
+
+def test_certificates_that_cannot_be_read_may_be_there_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("certifi.where", lambda: "/nowhere/a-token.pem")
+    with pytest.raises(DeliveryError, match=r"cannot be read \(No such file or directory") as failed:
+        post(a_request("https://127.0.0.1:9/"))
+    assert not failed.value.final
+    assert "token" not in str(failed.value)
+
+
+def test_a_slow_look_up_takes_nothing_of_the_time_for_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = socket.getaddrinfo
+
+    def slow(host: str, port: int, *args: object, **more: object) -> object:
+        monkeypatch.setattr(socket, "getaddrinfo", real)  # connecting asks as well, for an address
+        threading.Event().wait(1.1)
+        return real(host, port, *args, **more)  # type: ignore[arg-type]  # as it came
+
+    def a_moment_later(handler: BaseHTTPRequestHandler) -> None:
+        threading.Event().wait(0.2)
+        status(204)(handler)
+
+    with receiver(a_moment_later) as server:
+        monkeypatch.setattr(socket, "getaddrinfo", slow)
+        assert post(a_request(server.url, total_s=1.0)).status == 204
 
 
 def test_a_reset_connection_is_told_in_words() -> None:

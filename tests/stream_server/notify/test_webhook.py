@@ -44,7 +44,7 @@ def test_what_is_sent_is_signed_and_says_what_happened() -> None:
         "id": NOTIFICATION.id,
         "held_back": 3,
     }
-    assert link == f"https://monitor.example/?event={NOTIFICATION.event.id}"
+    assert link == f"https://monitor.example/#/events/{NOTIFICATION.event.id}"
 
 
 def test_the_receiver_of_the_docs_tells_what_is_genuine() -> None:

@@ -56,6 +56,9 @@ def test_the_patent_free_encoder_will_do(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(_read(data)[1]) == 2
 
 
-def test_what_is_no_picture_is_an_error() -> None:
+@pytest.mark.parametrize(
+    "data", [b"nothing", b"\xff\xd8", a_jpeg()[:150], a_jpeg()[:620]], ids=["other", "start", "no size", "cut off"]
+)
+def test_what_is_no_picture_is_an_error(data: bytes) -> None:
     with pytest.raises(ValueError, match="expected a JPEG"):
-        clip_mp4([a_past_picture(1.0), a_past_picture(2.0, b"nothing")])
+        clip_mp4([a_past_picture(1.0), a_past_picture(2.0, data)])

@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
 
 from stream_server.events import Event, EventKind, EventState, ReviewMark
 from stream_server.evidence_zip.verify import verify
+from stream_server.routes import events, stored
+from stream_server.routes.events import Review
 from stream_server.settings import Settings, StorageSettings
+from stream_server.store import rows, writer
 from stream_server.store.writer import StoreWriter
 from tests.events_of import PICTURE, SERIES, START, an_event
 from tests.stream_server.app_of import QUICK, Running, deliver_until, running_app, wait_for
@@ -107,6 +112,7 @@ def test_evidence_is_one_zip_that_verifies_against_the_key_that_the_monitor_show
     answer = running.client.get(f"/api/events/{EVENTS[0].id}/evidence.zip")
     assert answer.headers["content-type"] == "application/zip"
     assert f'filename="evidence-{EVENTS[0].id}.zip"' in answer.headers["content-disposition"]
+    assert answer.headers["cache-control"] == "no-store"
     path = tmp_path / "e.zip"
     path.write_bytes(answer.content)
     key = running.client.get("/api/evidence-key").json()
@@ -127,15 +133,24 @@ def test_a_mark_is_kept_told_and_can_be_taken_back(running: Running) -> None:
     assert [one["id"] for one in running.client.get("/api/events", params={"marked": True}).json()["items"]] == [
         EVENTS[0].id
     ]
-    undone = running.client.patch(path, json={"mark": None}).json()
+    other = running.client.patch(path, json={"mark": "unsure"}).json()
+    assert (other["mark"], other["mark_note"]) == ("unsure", "a poster")
+    undone = running.client.patch(path, json={"mark": None, "note": ""}).json()
     assert (undone["mark"], undone["mark_note"], undone["marked_at"]) == (None, "", None)
     assert Event(**undone).parts
 
 
 @pytest.mark.parametrize(
     "body",
-    [{"mark": "nonsense"}, {}, {"mark": "unsure", "note": "x" * 2001}, {"mark": "unsure", "note": "a\x00"}, {"x": 1}],
-    ids=["unknown", "nothing", "long", "nul", "other"],
+    [
+        {"mark": "nonsense"},
+        {},
+        {"note": "x"},
+        {"mark": "unsure", "note": "x" * 2001},
+        {"mark": "unsure", "note": "a\x00"},
+        {"x": 1},
+    ],
+    ids=["unknown", "nothing", "no mark", "long", "nul", "other"],
 )
 def test_a_bad_mark_is_refused(running: Running, body: dict[str, Any]) -> None:
     assert running.client.patch(f"/api/events/{EVENTS[0].id}", json=body).status_code == 422
@@ -155,6 +170,86 @@ def test_an_event_can_be_deleted_for_good_and_everybody_hears_of_it(running: Run
         assert (told["event"]["id"], told["deleted"]) == (EVENTS[0].id, True)
     assert running.client.get(path).status_code == 404
     assert running.client.get(f"{path}/parts/strip.jpg").status_code == 404
+
+
+def test_what_notifications_still_have_of_a_deleted_event_goes_too(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dropped: list[str] = []
+    assert running.monitor.notifier is not None
+    monkeypatch.setattr(running.monitor.notifier, "drop_event", dropped.append)
+    running.client.delete(f"/api/events/{EVENTS[0].id}")
+    assert dropped == [EVENTS[0].id]
+
+
+@pytest.mark.parametrize("path", ["", "/parts/strip.jpg", "/evidence.zip"], ids=["event", "file", "zip"])
+def test_what_was_told_a_moment_ago_is_found_before_the_store_writes_by_itself(
+    running: Running, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(writer, "FLUSH_S", 60.0)
+    _writer(running).submit(lambda _: None).result(10)  # from now on it waits for so long
+    event = an_event(START + 180)
+    _writer(running).save_event(event, [SERIES, PICTURE])
+    assert running.client.get(f"/api/events/{event.id}{path}").status_code == 200
+
+
+def test_an_event_that_ended_while_it_was_marked_is_told_as_ended(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = rows.mark_event
+    assert running.monitor.archive is not None
+    recorder = running.monitor.archive.recorder
+
+    def and_then_it_ends(*arguments: Any) -> Event:
+        marked = plain(*arguments)
+        running.on_loop(recorder.on_removed, "cam")
+        return marked
+
+    source = running.add_source("cam")
+    running.client.patch("/api/streams/cam", json={"sensitivity": "eager"})
+    with running.live() as socket:
+        told = deliver_until(source, socket, lambda one: one["type"] == "event" and one["event"]["face_id"] is not None)
+        event_id = told["event"]["id"]
+        monkeypatch.setattr(rows, "mark_event", and_then_it_ends)
+        marked = running.client.patch(f"/api/events/{event_id}", json={"mark": "unsure"}).json()
+        assert (marked["mark"], marked["state"]) == ("unsure", "interrupted")
+        wait_for(socket, lambda one: one["type"] == "event" and one["event"]["mark"] == "unsure")
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        pytest.param(route, id=f"{route.name} {route.path}")
+        for route in (*events.router.routes, *stored.router.routes)
+        if isinstance(route, APIRoute) and route.response_model
+    ],
+)
+def test_every_answer_has_an_example_that_could_have_been_sent(route: APIRoute) -> None:
+    adapter: TypeAdapter[Any] = TypeAdapter(route.response_model)
+    schema = adapter.json_schema(mode="serialization")
+    adapter.validate_python(_example(schema, schema))
+
+
+def test_every_question_and_every_mark_has_an_example(running: Running) -> None:
+    paths = running.client.get("/openapi.json").json()["paths"]
+    for one in paths["/api/events"]["get"]["parameters"]:
+        assert one["schema"].get("examples") or "default" in one["schema"] or one["name"] == "marked", one["name"]
+    for body in Review.model_json_schema()["examples"]:
+        Review(**body)
+
+
+def _example(schema: dict[str, Any], whole: dict[str, Any]) -> Any:
+    """The one that a schema gives, or, made of those of its parts."""
+    if "$ref" in schema:
+        schema = whole["$defs"][schema["$ref"].rpartition("/")[2]]
+    if "examples" in schema:
+        return schema["examples"][0]
+    if schema.get("type") == "object":
+        return {name: _example(part, whole) for name, part in schema["properties"].items()}
+    if schema.get("type") == "array":
+        return [_example(schema["items"], whole)]
+    assert schema.get("type") == "boolean", f"no example: {schema}"
+    return True
 
 
 def test_without_storage_nothing_is_kept_and_that_is_said(tmp_path: Path) -> None:

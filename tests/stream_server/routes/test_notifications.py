@@ -16,6 +16,7 @@ from analyzer.errors import ConfigError
 from stream_server.app import create_app
 from stream_server.events import EventState
 from stream_server.logs import set_up_logging
+from stream_server.metrics import StatsReporter
 from stream_server.notify.settings import NotificationSettings
 from stream_server.routes import notifications
 from stream_server.settings import ServerSettings, Settings, StorageSettings
@@ -76,7 +77,7 @@ def test_an_alert_reaches_a_webhook_and_a_service(tmp_path: Path) -> None:
         body = json.loads(hook.wait().body)
         assert body["notification"]["reason"] == "opened"
         assert (body["stream_id"], body["state"]) == ("door", EventState.OPEN)
-        assert body["link"] == f"https://monitor.example/?event={body['id']}"
+        assert body["link"] == f"https://monitor.example/#/events/{body['id']}"
         assert "stream door" in json.loads(service.wait().body)["title"]
         while sum(target["sent"] for target in rule_of(app)["targets"]) < 2:
             pass
@@ -138,7 +139,7 @@ def test_without_rules_there_is_nothing_to_list(tmp_path: Path) -> None:
     settings = Settings(analyzer=QUICK, storage=StorageSettings(data_dir=tmp_path))
     with running_app(settings) as app:
         assert app.client.get("/api/notifications").json() == {"items": [], "unwritten": 0}
-        assert app.client.get("/api/notifications/dead").json() == {"items": [], "next": None}
+        assert app.client.get("/api/notifications/dead").json() == {"items": [], "next": None, "unreadable": 0}
 
 
 def test_where_nothing_is_kept_nothing_is_told() -> None:
@@ -187,6 +188,11 @@ def test_no_secret_is_in_any_answer_nor_in_the_log(
             said += repr(app.monitor) + str(app.monitor.settings)
             health = app.client.get("/health").json()
             assert "notifications of rule night do not reach" in health["note"]
+            stats = app.on_loop(StatsReporter(app.monitor).report, time.monotonic())
+            assert stats.notifications is not None
+            assert stats.notifications.dead >= 1
+            assert all("notifications of rule night do not reach" in words for words in stats.notifications.failing)
+            said += stats.model_dump_json()
             assert health["status"] == "ok"
     said += "".join(capfd.readouterr())
     for file in tmp_path.rglob("monitor.db*"):
@@ -206,4 +212,5 @@ def test_metrics_count_by_rule(tmp_path: Path) -> None:
         names = {thread["name"] for thread in app.client.get("/health").json()["threads"]}
     assert 'deepfake_monitor_notifications_total{outcome="sent",rule="night"} 1.0' in text
     assert 'deepfake_monitor_notifications_waiting{rule="night"} 0.0' in text
+    assert 'deepfake_monitor_dropped_total{cause="notification_not_stored"} 0.0' in text
     assert {"notify", "notify-night-1"} <= names

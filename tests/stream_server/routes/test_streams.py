@@ -48,7 +48,7 @@ def test_the_transport_can_be_chosen_as_in_the_settings_file(monkeypatch: pytest
     made = RTSPSource.__init__
 
     def watched(self: RTSPSource, *arguments: Any, **named: Any) -> None:
-        chosen.append(named["transport"])
+        chosen.append(named["reading"].transport)
         made(self, *arguments, **named)
 
     monkeypatch.setattr(RTSPSource, "__init__", watched)
@@ -281,6 +281,14 @@ def test_pictures_of_a_stream_are_kept_unless_somebody_says_otherwise() -> None:
         held = client.patch("/api/streams/desk", json={"privacy": False})
         assert (held.status_code, held.json()["error"]["code"]) == (409, "taken")
         assert client.get("/api/streams/desk").json()["privacy"] is True
+
+
+def test_a_stream_that_an_operator_removed_is_no_longer_private_when_it_is_added_again() -> None:
+    with running_app(Settings(analyzer=QUICK)) as running:
+        client, new = running.client, {"id": "yard", "url": "rtsp://127.0.0.1:1/x"}
+        assert client.post("/api/streams", json={**new, "privacy": True}).json()["privacy"] is True
+        assert client.delete("/api/streams/yard").status_code == 204
+        assert client.post("/api/streams", json=new).json()["privacy"] is False
 
 
 def test_where_nothing_is_kept_no_pictures_are_made_for_it() -> None:

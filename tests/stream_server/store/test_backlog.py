@@ -98,3 +98,45 @@ def test_a_part_that_stays_but_is_not_written_yet_is_carried_along() -> None:
     waiting.add_event(event, [newer], frozenset({PICTURE.name}))
     (pending,) = waiting.take().events.values()
     assert (pending.parts, pending.kept) == ((newer,), frozenset({PICTURE.name}))
+
+
+def test_that_pictures_went_is_still_said_by_the_next_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog, "MAX_PART_BYTES", 2)
+    waiting = Backlog()
+    event = an_event()
+    waiting.add_event(event, [PICTURE])
+    waiting.add_event(event, None)
+    waiting.add_event(event, [Part(SERIES.name, SERIES.media_type, b"")], frozenset({PICTURE.name}))
+    batch = waiting.take()
+    (pending,) = batch.events.values()
+    assert pending.event.notes == (LEFT_OUT,)
+    waiting.put_back(batch)
+    waiting.add_event(event, [])  # all of it anew
+    (pending,) = waiting.take().events.values()
+    assert (pending.event.notes, pending.parts) == ((), ())
+
+
+def test_a_part_that_is_both_made_anew_and_kept_is_there_once() -> None:
+    waiting = Backlog()
+    event = an_event()
+    waiting.add_event(event, [PICTURE])
+    newer = Part(PICTURE.name, PICTURE.media_type, b"newer")
+    waiting.add_event(event, [newer], frozenset({PICTURE.name}))
+    (pending,) = waiting.take().events.values()
+    assert (pending.parts, pending.kept) == ((newer,), frozenset())
+
+
+def test_what_was_deleted_does_not_wait_any_more() -> None:
+    waiting = Backlog()
+    first, second, other = an_event(START), an_event(START + 1), an_event(stream_id="door")
+    for event in (first, second, other):
+        waiting.add_event(event, [PICTURE])
+    waiting.add_observation(observed())
+    waiting.add_observation(observed(stream_id="door"))
+    waiting.forget_event(first.id)
+    assert len(waiting) == 4
+    waiting.forget_stream("cam")
+    batch = waiting.take()
+    assert list(batch.events) == [other.id]
+    assert [one.stream_id for one in batch.observations] == ["door"]
+    assert waiting.lost == 0

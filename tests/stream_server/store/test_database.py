@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -11,11 +12,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from analyzer.errors import ConfigError, StoreError
+from stream_server.store import migrations
 from stream_server.store.database import FILE, Database, look
-from stream_server.store.reading import get_event
+from stream_server.store.reading import get_event, parts_of
 from stream_server.store.rows import save_event
 from stream_server.store.tables import METADATA
-from tests.events_of import an_event
+from tests.events_of import PICTURE, an_event
 
 
 def test_the_migrations_lead_to_the_tables_that_the_code_means(database: Database) -> None:
@@ -173,4 +175,85 @@ def test_looking_finds_the_very_file_whatever_its_name(tmp_path: Path) -> None:
     database = Database(folder)
     database.prepare()
     assert f"{FILE}: tables " in look(folder)
+    database.close()
+
+
+_ALTERING = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "9001"
+down_revision = "{newest}"
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("events") as table:
+        table.alter_column("kind", type_=sa.String(50), existing_nullable=False)
+{more}
+"""
+
+
+def _with_a_step(folder: Path, monkeypatch: pytest.MonkeyPatch, more: str = "") -> None:
+    """Have one more migration after the newest."""
+    real = Path(migrations.__file__).parent
+    shutil.copytree(real, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    newest = max(path.name[:4] for path in real.glob("versions/0*.py"))
+    (folder / "versions" / "9001_altering.py").write_text(_ALTERING.format(newest=newest, more=more))
+    monkeypatch.setattr("stream_server.store.database._MIGRATIONS", folder)
+
+
+def test_a_migration_that_makes_a_table_anew_keeps_what_hangs_on_it(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = an_event()
+    with database.engine.begin() as connection:
+        save_event(connection, event, [PICTURE])
+    _with_a_step(tmp_path / "migrations", monkeypatch)
+    database.prepare()
+    with database.read() as connection:
+        assert parts_of(connection, event.id) == (PICTURE,)
+    with database.engine.begin() as connection:  # and what hangs on it still goes with it
+        connection.execute(text("DELETE FROM events"))
+        assert connection.execute(text("SELECT count(*) FROM event_parts")).scalar() == 0
+
+
+def test_a_migration_that_would_leave_parts_without_their_event_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(tmp_path / "data")
+    database.prepare()
+    with database.engine.begin() as connection:
+        save_event(connection, an_event(), [PICTURE])
+    _with_a_step(tmp_path / "migrations", monkeypatch, '    op.execute("DELETE FROM events")')
+    with pytest.raises(StoreError, match="1 rows would belong to nothing"):
+        database.prepare()
+    with database.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM events")).scalar() == 1
+    database.close()
+
+
+def test_the_server_too_notices_a_monitor_that_is_gone(postgres_url: str, tmp_path: Path) -> None:
+    database = Database(tmp_path, postgres_url)
+    with database.engine.connect() as connection:
+        names = ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count")
+        assert [connection.execute(text(f"SHOW {name}")).scalar() for name in names] == ["10", "5", "3"]
+    database.close()
+
+
+def test_a_file_that_is_removed_or_replaced_is_noticed_and_begun_anew(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    assert database.prepare()
+    database.check()
+    assert not database.prepare()
+    with database.read() as reader:  # which has the log open
+        reader.exec_driver_sql("SELECT 1")
+        (tmp_path / FILE).unlink()
+        with pytest.raises(StoreError, match="removed or replaced"):
+            database.check()
+        assert database.prepare()
+    database.check()
+    with database.engine.begin() as connection:
+        save_event(connection, an_event(), [PICTURE])
+    with database.read() as connection:
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
     database.close()

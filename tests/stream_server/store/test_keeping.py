@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
 from sqlalchemy import func, select
 
 from stream_server.events import EventState, Part
 from stream_server.store import keeping
-from stream_server.store.database import Database
+from stream_server.store.database import FILE, Database
 from stream_server.store.keeping import BUCKET_BYTES, EVENT_BYTES, OBSERVATION_BYTES, Keeping, give_back, remove_old
 from stream_server.store.reading import EventFilter, kept, list_events
-from stream_server.store.rows import add_observations, save_event
+from stream_server.store.rows import ROWS_AT_ONCE, add_observations, save_event
 from stream_server.store.tables import PARTS
 from tests.events_of import PICTURE, START, an_event, observed
 
@@ -71,10 +76,10 @@ def test_the_oldest_events_go_when_they_take_too_much_room(database: Database) -
 
 
 def test_much_goes_in_rounds(database: Database) -> None:
-    _fill(database, keeping.ROWS_AT_ONCE + 10, 0.01)
+    _fill(database, ROWS_AT_ONCE + 10, 0.01)
     with database.engine.begin() as connection:
         first = remove_old(connection, Keeping(), START + 7200)
-        assert (first.observations, first.more) == (keeping.ROWS_AT_ONCE, True)
+        assert (first.observations, first.more) == (ROWS_AT_ONCE, True)
         second = remove_old(connection, Keeping(), START + 7200)
         assert (second.observations, second.more) == (10, False)
 
@@ -85,7 +90,53 @@ def test_what_is_deleted_gives_its_room_back(database: Database) -> None:
         save_event(connection, an_event(), [big])
     with database.engine.begin() as connection:
         assert remove_old(connection, Keeping(event_mb=0.001), START).events == 1
-    give_back(database.engine)
+    while give_back(database.engine):
+        pass
     if database.is_file:
         database.close()  # what is in the log goes into the file
         assert (database.folder / "monitor.db").stat().st_size < 200_000
+
+
+def test_without_a_clock_that_can_be_believed_only_what_is_too_much_goes(database: Database) -> None:
+    _fill(database, 30, 10)
+    with database.engine.begin() as connection:
+        save_event(connection, an_event(), [PICTURE])
+        removed = remove_old(connection, Keeping(score_mb=20 * OBSERVATION_BYTES / 1e6), None)
+        assert (removed.observations, removed.buckets, removed.events) == (10, 0, 0)
+
+
+def test_what_is_dated_ahead_goes_and_holds_up_nothing_that_came_after_it(database: Database) -> None:
+    with database.engine.begin() as connection:
+        add_observations(connection, [observed(START + 800 * DAY)])  # the clock was ahead for a moment
+    _fill(database, 10, 60)
+    with database.engine.begin() as connection:
+        add_observations(connection, [observed(START + 2 * 3600)])
+        assert remove_old(connection, Keeping(), START + 2 * 3600).observations == 11
+        assert kept(connection).observations == 1
+
+
+def test_room_is_given_back_in_rounds_until_all_of_it_is(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "PAGES_AT_ONCE", 100)
+    with database.engine.begin() as connection:
+        save_event(connection, an_event(), [Part("clip.mp4", "video/mp4", b"x" * 1_000_000)])
+        remove_old(connection, Keeping(event_mb=0.001), START)
+    rounds = 1
+    while give_back(database.engine):
+        rounds += 1
+    assert rounds >= 3 if database.is_file else rounds == 1
+
+
+def test_a_file_that_is_locked_gives_its_room_back_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream_server.store.database.BUSY_S", 0.05)
+    database = Database(tmp_path)
+    database.prepare()
+    with database.engine.begin() as connection:
+        save_event(connection, an_event(), [Part("clip.mp4", "video/mp4", b"x" * 1_000_000)])
+        remove_old(connection, Keeping(event_mb=0.001), START)
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert give_back(database.engine) is False
+    while give_back(database.engine):
+        pass
+    assert (tmp_path / FILE).stat().st_size < 200_000
+    database.close()

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy.exc import IntegrityError
 
 from analyzer.scorer import sigmoid
 from stream_server.events import EventState, Part, ReviewMark
+from stream_server.store import rows
 from stream_server.store.database import Database
 from stream_server.store.reading import (
     Bucket,
@@ -19,6 +22,8 @@ from stream_server.store.reading import (
 )
 from stream_server.store.rows import (
     LEFT_OUT,
+    NEVER_MADE,
+    Removed,
     add_observations,
     delete_event,
     delete_stream,
@@ -102,13 +107,43 @@ def test_what_an_operator_has_marked_survives_a_later_state(database: Database) 
         assert list_events(connection, EventFilter(mark=ReviewMark.FALSE_ALARM)).events == (found,)
 
 
+def test_an_interrupted_event_that_has_no_evidence_yet_says_so(database: Database) -> None:
+    early, later = (an_event(START + i, state=EventState.OPEN, ended_at=None) for i in range(2))
+    with database.engine.begin() as connection:
+        save_event(connection, early, None)
+        save_event(connection, later, [PICTURE])
+        notes = {event.id: event.notes for event in interrupt_open_events(connection)}
+    assert notes == {early.id: (NEVER_MADE,), later.id: ()}
+
+
+def test_a_note_that_is_not_given_stays_and_what_nobody_says_any_more_has_no_time(database: Database) -> None:
+    event = an_event()
+    with database.engine.begin() as connection:
+        save_event(connection, event, None)
+        mark_event(connection, event.id, ReviewMark.UNSURE, "a poster", START + 5)
+        kept = mark_event(connection, event.id, None, None, START + 6)
+        gone = mark_event(connection, event.id, None, "", START + 7)
+    assert (kept.mark, kept.mark_note, kept.marked_at) == (None, "a poster", START + 6)
+    assert (gone.mark_note, gone.marked_at) == ("", None)
+
+
+def test_a_file_that_is_to_stay_and_comes_again_is_replaced(database: Database) -> None:
+    event = an_event()
+    newer = replace(PICTURE, data=b"newer")
+    with database.engine.begin() as connection:
+        save_event(connection, event, [PICTURE, SERIES])
+        save_event(connection, event, [newer], frozenset({PICTURE.name}))
+    with database.read() as connection:
+        assert parts_of(connection, event.id) == (newer,)
+
+
 def test_what_an_earlier_process_left_open_is_interrupted(database: Database) -> None:
     left = an_event(state=EventState.OPEN, ended_at=None)
     over = an_event()
     with database.engine.begin() as connection:
         save_event(connection, left, [PICTURE])
         save_event(connection, over, None)
-        assert interrupt_open_events(connection) == 1
+        assert [event.id for event in interrupt_open_events(connection)] == [left.id]
     with database.read() as connection:
         found = get_event(connection, left.id)
         assert (found.state, found.ended_at) == (EventState.INTERRUPTED, left.updated_at)
@@ -131,11 +166,27 @@ def test_deleting_a_stream_leaves_nothing_of_it_and_all_of_the_others(database: 
         for stream_id in ("cam", "door"):
             save_event(connection, an_event(stream_id=stream_id), [PICTURE])
             add_observations(connection, [observed(stream_id=stream_id), observed(START + 60, stream_id=stream_id)])
-        assert delete_stream(connection, "cam") == {"events": 1, "observations": 2, "buckets": 2}
+        assert delete_stream(connection, "cam") == Removed(observations=2, buckets=2, events=1)
     with database.read() as connection:
         assert list(kept_by_stream(connection)) == ["door"]
         rest = kept(connection)
         assert (rest.events, rest.part_bytes, rest.observations, rest.buckets) == (1, len(PICTURE.data), 2, 2)
+
+
+def test_a_stream_is_deleted_in_rounds(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "ROWS_AT_ONCE", 4)
+    monkeypatch.setattr(rows, "EVENTS_AT_ONCE", 2)
+    with database.engine.begin() as connection:
+        add_observations(connection, [observed(START + 10 * i) for i in range(6)])
+        for i in range(3):
+            save_event(connection, an_event(START + i), [PICTURE])
+    found: list[Removed] = []
+    while not found or found[-1].more:
+        with database.engine.begin() as connection:
+            found.append(delete_stream(connection, "cam"))
+    assert found == [Removed(4, 4, 2), Removed(2, 2, 1)]
+    with database.read() as connection:
+        assert kept_by_stream(connection) == {}
 
 
 def test_two_parts_of_one_name_are_refused_as_a_whole(database: Database) -> None:

@@ -10,16 +10,19 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy import event as listening
 from sqlalchemy.exc import OperationalError
 
 from analyzer.errors import NotFoundError, StoreError
 from stream_server.events import Event, EventState, Part
-from stream_server.store import rows, writer
+from stream_server.store import rows, work, writer
+from stream_server.store.backlog import Backlog
 from stream_server.store.database import FILE, Database
-from stream_server.store.keeping import Keeping
+from stream_server.store.keeping import Keeping, give_back, remove_old
+from stream_server.store.postgresql import ADVISORY_LOCK
 from stream_server.store.reading import EventFilter, Observed, get_event, kept, list_events, parts_of
 from stream_server.store.rows import delete_event
 from stream_server.store.writer import StoreWriter
@@ -89,6 +92,7 @@ def test_stopping_writes_what_waits(url: str | None, tmp_path: Path, monkeypatch
         store.save_event(an_event(), [PICTURE])
     store.stop()
     store.observe(observed())  # too late, and no error
+    assert store.status.lost == 1
     again = Database(tmp_path, url)
     with again.read() as connection:
         assert (kept(connection).observations, kept(connection).events) == (1, 1)
@@ -123,7 +127,7 @@ def test_what_no_database_takes_is_lost_alone_and_counted(store: StoreWriter, ca
     store.observe(observed())
     store.save_event(event, [PICTURE, PICTURE])  # two of one name
     store.save_event(an_event(START + 1), [PICTURE])
-    until(lambda: store.status.lost == 1)
+    until(lambda: store.status.lost == 1 and store.status.written == 2)
     assert _kept(store) == (1, 1)
     assert store.status.ok
     assert "cannot be kept" in caplog.text
@@ -143,11 +147,11 @@ def test_open_events_of_an_earlier_process_are_interrupted(
 
 def test_what_is_too_old_goes_while_the_monitor_runs(url: str | None, tmp_path: Path) -> None:
     with running(Database(tmp_path, url), Keeping(score_hours=1), now=START + 7200) as store:
-        store._keep_at_s = time.monotonic() + 1e9  # not before everything is there
+        store._work._keep_at_s = time.monotonic() + 1e9  # not before everything is there
         store.observe(observed(START))
         store.observe(observed(START + 7000))
         until(lambda: store.status.written == 2)
-        store._keep_at_s = 0
+        store._work._keep_at_s = 0
         until(lambda: _kept(store) == (1, 0))
 
 
@@ -192,9 +196,12 @@ def test_a_full_disk_degrades_and_heals(tmp_path: Path) -> None:
         store.save_event(event, [clip])
         until(lambda: not store.status.ok)
         assert "full" in str(store.status.error)
-        assert store.status.waiting == 2
-        pages[0] = 1_000_000
+        assert (store.status.waiting, store.status.written) == (1, 1), "the event waits, and holds up no score"
+        store.observe(observed(START + 1))
         until(lambda: store.status.written == 2)
+        assert not store.status.ok
+        pages[0] = 1_000_000
+        until(lambda: store.status.written == 3)
         with database.read() as connection:
             assert parts_of(connection, event.id) == (clip,)
             assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
@@ -249,7 +256,7 @@ def test_an_unexpected_error_ends_the_thread_and_health_says_so(
     def broken(*_: object) -> None:
         raise ValueError("a bug")
 
-    monkeypatch.setattr(writer, "add_observations", broken)
+    monkeypatch.setattr(work, "add_observations", broken)
     with running(Database(tmp_path)) as store:
         store.observe(observed())
         until(lambda: not store.health.alive)
@@ -257,6 +264,9 @@ def test_an_unexpected_error_ends_the_thread_and_health_says_so(
         assert (store.status.ok, store.status.error) == (False, "ValueError: a bug")
         with pytest.raises(StoreError):
             store.submit(lambda _: None).result(WAIT_S)
+        store.observe(observed())
+        store.save_event(an_event(), [PICTURE])
+        assert (store.status.waiting, store.status.lost) == (0, 3), "what it had, and what came after"
     assert any(record.levelno == logging.ERROR for record in caplog.records)
 
 
@@ -281,7 +291,7 @@ def test_a_command_goes_after_what_was_put_before_it_also_while_another_batch_is
             assert go_on.wait(WAIT_S)
         real(connection, observations)
 
-    monkeypatch.setattr(writer, "add_observations", slow)
+    monkeypatch.setattr(work, "add_observations", slow)
     event = an_event()
     with running(Database(tmp_path)) as store:
         store.observe(observed())
@@ -305,7 +315,7 @@ def test_readers_that_hold_every_connection_do_not_stop_the_writer(store: StoreW
 def test_a_database_that_does_not_answer_is_told_as_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "SILENT_S", 0.0)
     go_on = threading.Event()
-    monkeypatch.setattr(writer, "add_observations", lambda *_: go_on.wait(WAIT_S))
+    monkeypatch.setattr(work, "add_observations", lambda *_: go_on.wait(WAIT_S))
     with running(Database(tmp_path)) as store:
         store.observe(observed())
         until(lambda: "has not answered" in str(store.status.error))
@@ -322,7 +332,7 @@ def test_what_was_written_singly_is_not_written_twice_when_the_database_goes_awa
             raise OperationalError("", {}, Exception("server closed the connection"))
         real(connection, event, *rest)
 
-    monkeypatch.setattr(writer, "save_event", failing)
+    monkeypatch.setattr(work, "save_event", failing)
     with running(Database(tmp_path)) as store:
         with store._wake:  # in one batch
             store._backlog.add_observation(observed())
@@ -331,3 +341,204 @@ def test_what_was_written_singly_is_not_written_twice_when_the_database_goes_awa
         until(lambda: store.status.written == 2 and store.status.ok)
         assert _kept(store) == (1, 1)
         assert store.status.lost == 1
+
+
+def _deletion(event: Event) -> tuple[Callable[[Connection], bool], Callable[[Backlog], None]]:
+    return lambda connection: delete_event(connection, event.id), lambda backlog: backlog.forget_event(event.id)
+
+
+def test_a_file_that_is_locked_while_room_is_given_back_does_not_end_the_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    database, tries = Database(tmp_path), itertools.count(1)
+
+    def locked(engine: Engine) -> bool:
+        with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            next(tries)
+            return give_back(engine)
+
+    monkeypatch.setattr(work, "give_back", locked)
+    monkeypatch.setattr(work, "KEEP_EVERY_S", 0)
+    with running(database, Keeping(event_mb=0.001)) as store:
+        store.save_event(an_event(), [Part("clip.mp4", "video/mp4", b"x" * 1_000_000)])
+        until(lambda: _kept(store) == (0, 0) and "give their room back" in caplog.text)
+        store.observe(observed())
+        until(lambda: store.status.written == 2)
+        assert store.health.alive
+
+
+def test_a_lock_while_old_rows_are_removed_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = itertools.count()
+
+    def locked_at_first(*arguments: Any) -> Any:
+        if next(calls) == 0:
+            raise OperationalError("", {}, sqlite3.OperationalError("database is locked"))
+        return remove_old(*arguments)
+
+    monkeypatch.setattr(work, "remove_old", locked_at_first)
+    with running(Database(tmp_path), Keeping(score_hours=1), now=START + 7200) as store:
+        store.observe(observed())
+        until(lambda: store.status.written == 1 and store.status.ok and next(calls) > 1)
+        until(lambda: _kept(store) == (0, 0))
+
+
+def test_a_clock_that_jumps_takes_nothing_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "KEEP_EVERY_S", 0)
+    now, looks = [START], itertools.count()
+
+    def wall() -> float:
+        next(looks)
+        return now[0]
+
+    store = StoreWriter(Database(tmp_path), now=wall, steady=lambda: 100.0)
+    store.start()
+    try:
+        store.save_event(an_event(), [PICTURE])
+        store.observe(observed())
+        until(lambda: store.status.written == 2)
+        now[0] += 3 * 365 * 86_400
+        before = next(looks)
+        until(lambda: next(looks) > before + 100)
+        assert _kept(store) == (1, 1)
+    finally:
+        store.stop()
+
+
+def test_an_event_can_be_deleted_while_the_disk_is_full_and_does_not_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = Part("clip.mp4", "video/mp4", b"x" * 1_000_000)
+    stored, waiting = an_event(), an_event(START + 1)
+    with running(Database(tmp_path)) as store:
+        store.save_event(stored, [clip])
+        until(lambda: store.status.written == 1)
+        monkeypatch.setattr("stream_server.store.database.ROOM_BYTES", 10**18)
+        store.save_event(stored, [clip])
+        store.save_event(waiting, [clip])
+        until(lambda: not store.status.ok)
+        assert "the disk is full" in str(store.status.error)
+        with pytest.raises(StoreError, match="the disk is full"):
+            store.submit(lambda _: None).result(WAIT_S)
+        assert store.submit(*_deletion(stored)).result(WAIT_S) is True
+        monkeypatch.setattr("stream_server.store.database.ROOM_BYTES", 0)
+        until(lambda: store.status.ok)
+        with _database(store).read() as connection:
+            assert [event.id for event in list_events(connection, EventFilter()).events] == [waiting.id]
+        assert store.status.lost == 0
+
+
+def test_a_disk_that_events_have_filled_heals_by_what_is_deleted(small_disk: Path) -> None:
+    clip = Part("clip.mp4", "video/mp4", bytes(range(256)) * 4000)
+    with running(Database(small_disk)) as store:
+        events = [an_event(START + i) for i in range(60)]
+        for event in events:
+            store.save_event(event, [clip])
+        until(lambda: not store.status.ok)
+        assert "full" in str(store.status.error)
+        store.observe(observed())
+        for event in events[:40]:
+            store.submit(*_deletion(event)).result(WAIT_S)
+        until(lambda: store.status.ok and store.status.waiting == 0)
+        assert store.status.lost == 0
+        with _database(store).read() as connection:
+            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+
+
+def test_a_disk_that_events_have_filled_heals_by_its_own_rules(small_disk: Path) -> None:
+    clip = Part("clip.mp4", "video/mp4", bytes(range(256)) * 4000)
+    with running(Database(small_disk)) as store:
+        for i in range(40):
+            store.save_event(an_event(START + i), [clip])
+        until(lambda: not store.status.ok)
+    with running(Database(small_disk), Keeping(event_mb=5)) as store:
+        store.observe(observed())
+        until(lambda: store.status.ok and store.status.written == 1)
+        until(lambda: _kept(store)[1] <= 5)
+
+
+def test_a_file_that_is_removed_is_told_and_begun_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with running(Database(tmp_path)) as store:
+        store.observe(observed())
+        until(lambda: store.status.written == 1)
+        for path in tmp_path.glob(f"{FILE}*"):
+            path.unlink()
+        until(lambda: "removed or replaced" in caplog.text)
+        store.save_event(an_event(), [PICTURE])
+        until(lambda: store.status.ok and store.status.written == 2)
+        assert _kept(store) == (0, 1)
+    with closing(sqlite3.connect(tmp_path / FILE)) as plain:
+        assert plain.execute("SELECT count(*) FROM events").fetchone() == (1,)
+
+
+def test_after_a_restart_of_the_server_other_monitors_are_kept_off_as_before(
+    server: Postgres, postgres_url: str, tmp_path: Path
+) -> None:
+    going_on = an_event(state=EventState.OPEN, ended_at=None)
+    with running(Database(tmp_path / "one", postgres_url)) as store:
+        store.save_event(going_on, None)
+        until(lambda: store.status.written == 1)
+        server.stop()
+        server.start()
+        store.observe(observed())
+        until(lambda: store.status.written == 2 and store.status.ok)
+        other = Database(tmp_path / "two", postgres_url)
+        with pytest.raises(StoreError, match="another monitor"):
+            other.prepare()
+        other.close()
+        with _database(store).read() as connection:
+            assert get_event(connection, going_on.id).state is EventState.OPEN
+
+
+def test_a_lock_that_is_lost_to_another_monitor_is_waited_for(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream_server.store.postgresql.RELEASED_S", 0.1)
+    with (
+        running(Database(tmp_path, postgres_url)) as store,
+        psycopg.connect(postgres_url, autocommit=True) as other,
+        psycopg.connect(postgres_url, autocommit=True) as admin,
+    ):
+        # it stands in line, and the session that has the lock ends
+        taking = threading.Thread(target=other.execute, args=(f"SELECT pg_advisory_lock({ADVISORY_LOCK})",))
+        taking.start()
+        locks = "FROM pg_locks WHERE locktype = 'advisory' AND"
+        until(lambda: admin.execute(f"SELECT count(*) {locks} NOT granted").fetchone() == (1,))
+        admin.execute(f"SELECT pg_terminate_backend(pid) {locks} granted")
+        taking.join(WAIT_S)
+        until(lambda: "another monitor" in str(store.status.error))
+        store.observe(observed())
+        other.execute("SELECT pg_advisory_unlock_all()")
+        until(lambda: store.status.written == 1 and store.status.ok)
+        assert store.health.alive
+
+
+def test_a_server_that_answers_nobody_does_not_keep_the_monitor_from_stopping(
+    server: Postgres, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "STOP_S", 0.2)
+    store = StoreWriter(Database(tmp_path, postgres_url), now=lambda: START)
+    store.start()
+    with server.frozen():
+        store.observe(observed())
+        store.stop()
+        assert (store.status.waiting, store.status.lost) == (0, 1)
+        assert store.health.alive
+    monkeypatch.setattr(writer, "STOP_S", WAIT_S)
+    store.stop()
+    assert not store.health.alive
+
+
+def test_a_server_that_answers_nobody_is_given_up_and_nothing_is_lost(
+    server: Postgres, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(Database(tmp_path, postgres_url)) as store:
+        store.observe(observed())
+        until(lambda: store.status.written == 1)
+        monkeypatch.setattr("stream_server.store.postgresql.SILENT_S", 0.3)
+        with server.frozen():
+            store.observe(observed())
+            until(lambda: "has said nothing" in str(store.status.error))
+        monkeypatch.setattr("stream_server.store.postgresql.SILENT_S", WAIT_S)
+        until(lambda: store.status.written == 2 and store.status.ok)
+        assert store.status.lost == 0
