@@ -40,7 +40,11 @@ Floats = npt.NDArray[np.float32]
 
 
 class PictureWatch:
-    """Looks at every picture of a stream that is looked at for faces; belongs to one thread. Costs some 0.2 ms."""
+    """Looks at every picture of a stream that is looked at for faces; belongs to one thread.
+
+    Costs 0.05 to 0.25 ms of CPU at 720p, 1080p and VGA, 0.3 to 0.8 where a picture without a face is dark in green
+    (2026-11-29, two busy cores): then the other colours are looked at too.
+    """
 
     def __init__(self) -> None:
         self.trouble: PictureTrouble | None = None
@@ -68,7 +72,7 @@ class PictureWatch:
         if at_s - self._last_s > MAX_GAP_S or at_s < self._last_s:
             self._still, self._black_since_s = None, None
         self._last_s = at_s
-        if face or not self._is_black(_shrunk(coarse.max(axis=2))):
+        if face or not self._is_black(coarse, small):
             if self._black_since_s is not None:
                 self._still = None  # what was the same in the dark says nothing
             self._black_since_s = None
@@ -84,10 +88,13 @@ class PictureWatch:
         self.trouble, self._told = self._judge(at_s), True
         return self.trouble is not before or not told
 
-    def _is_black(self, brightest: Floats) -> bool:
-        """`brightest` of the three colours: blue is not black."""
+    def _is_black(self, coarse: Pixels, green: Floats) -> bool:
+        """By the brightest of the three colours: blue is not black. That is asked only where green does not say no."""
+        return self._is_dark(green) and self._is_dark(_shrunk(_brightest(coarse)))
+
+    def _is_dark(self, small: Floats) -> bool:
         times = BLACK_LEFT_AT if self.trouble is PictureTrouble.BLACK else 1.0
-        return float(brightest.mean()) < times * MAX_BLACK_MEAN and float(brightest.max()) < times * MAX_BLACK_CELL
+        return float(small.mean()) < times * MAX_BLACK_MEAN and float(small.max()) < times * MAX_BLACK_CELL
 
     def _judge(self, at_s: float) -> PictureTrouble | None:
         if self._black_since_s is not None:
@@ -100,6 +107,13 @@ class PictureWatch:
         if with_face or exact or (self.trouble is PictureTrouble.FROZEN and at_s > self._still_since_s):
             return PictureTrouble.FROZEN
         return None
+
+
+def _brightest(coarse: Pixels) -> Pixels:
+    """Of the three colours; OpenCV takes a third of NumPy's time along the last axis."""
+    whole = np.ascontiguousarray(coarse)
+    red, green, blue = whole[:, :, 0], whole[:, :, 1], whole[:, :, 2]
+    return np.asarray(cv2.max(cv2.max(red, green), blue), np.uint8)
 
 
 def _shrunk(grey: Pixels) -> Floats:

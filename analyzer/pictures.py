@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from analyzer.datatypes import PictureState, PictureTrouble, Pixels
+from collections.abc import Sequence
+
+from analyzer.datatypes import Box, PictureState, PictureTrouble, Pixels
 from analyzer.duplicate_watch import DuplicateWatch, Twin
 from analyzer.loop_watch import LoopWatch
 from analyzer.picture_watch import PictureWatch
-from analyzer.repeats import signature
+from analyzer.repeats import see
 
 
 class StreamPictures:
@@ -21,16 +23,20 @@ class StreamPictures:
         self._twin: Twin | None = None
         self._told: PictureState | None = None
 
-    def update(self, rgb: Pixels, at_s: float, *, face: bool, cut: bool, may_repeat: bool) -> PictureState | None:
+    def update(
+        self, rgb: Pixels, at_s: float, *, faces: Sequence[Box], cut: bool, may_repeat: bool
+    ) -> PictureState | None:
         """One more (height, width, 3) picture; what is to be told: after the first, and when it is another thing.
 
-        `face`: there is a living size of one in it. `cut`: it is of another scene than the one before. `may_repeat`: as
+        `faces`: those of a living size in it. `cut`: it is of another scene than the one before. `may_repeat`: as
         `Frame` has it.
         """
         watch = self._watch
-        watch.update(rgb, at_s, face=face)
+        watch.update(rgb, at_s, face=bool(faces))
         if self._duplicates is not None and self._loop is not None and not may_repeat:
-            look = self._loop.update(signature(watch.thumbnail), at_s, face=face, cut=cut)
+            height, width = rgb.shape[:2]
+            shares = [(box.x / width, box.y / height, box.width / width, box.height / height) for box in faces]
+            look = self._loop.update(see(watch.thumbnail, shares), at_s, cut=cut)
             if look is not None:
                 self._twin = self._duplicates.add(self._stream_id, look)
         state = self._state(at_s)
@@ -42,7 +48,7 @@ class StreamPictures:
         watch = self._watch
         if watch.trouble is not None:
             return PictureState(self._stream_id, watch.trouble, watch.since_s)
-        if self._loop is not None and self._loop.looped:
+        if self._loop is not None and self._loop.since_s is not None:
             return PictureState(self._stream_id, PictureTrouble.LOOPED, self._loop.since_s)
         if self._twin is not None:
             return PictureState(

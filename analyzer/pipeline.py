@@ -143,8 +143,8 @@ class FacePipeline:
             ),
         )
         # a small one in a corner may blink without that being seen
-        face = any(crop.quality.fit and crop.box.height >= height * ALIVE_FACE for crop in crops)
-        picture = self._pictures.update(rgb, frame.received_at_s, face=face, cut=cut, may_repeat=frame.may_repeat)
+        alive = [crop.box for crop in crops if crop.quality.fit and crop.box.height >= height * ALIVE_FACE]
+        picture = self._pictures.update(rgb, frame.received_at_s, faces=alive, cut=cut, may_repeat=frame.may_repeat)
         return PipelineResult(faces, crops, self._take_gone(), picture)
 
     def finish(self) -> tuple[FaceEnded, ...]:

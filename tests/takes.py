@@ -7,10 +7,16 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.repeats import Floats, signature
+from analyzer.repeats import Floats, Share, Sight, see
 
 Scene = Callable[[float], Floats]
 """Seconds -> grey levels, (36, 64)."""
+
+HEAD: Share = (0.35, 0.25, 0.3, 0.5)
+"""Where the face is, unless something else is said: most of what moves in a take."""
+
+SITTING: Share = (0.2, 0.3, 0.2, 0.4)
+"""Where it is of somebody who sits."""
 
 _Y, _X = np.mgrid[0:36, 0:64].astype(np.float32)
 
@@ -39,6 +45,35 @@ def take(seed: int, place: int = 0) -> Scene:
     return scene
 
 
+def sitting(seed: int) -> Scene:
+    """Somebody at the left who sways a little, in a way that never comes again."""
+    rng = np.random.default_rng(seed)
+    waves, phases = rng.uniform(0.1, 0.8, (2, 4)), rng.uniform(0, 2 * np.pi, (2, 4))  # hertz
+
+    def scene(at_s: float) -> Floats:
+        x, y = np.sin(2 * np.pi * waves * at_s + phases).mean(axis=1)
+        return room(0) + _spot(19 + 6 * x, 18 + 5 * y)
+
+    return scene
+
+
+def with_fan(scene: Scene, period_s: float) -> Scene:
+    """A fan at the right that swings like a clock."""
+    return lambda at_s: scene(at_s) - 1.2 * _spot(50 + 6 * np.sin(2 * np.pi * at_s / period_s), 12)
+
+
+def with_slides(scene: Scene, period_s: float, count: int) -> Scene:
+    """A screen at the right that shows so many slides again and again."""
+    slides = [room(100 + index)[:16, :20] for index in range(count)]
+
+    def shown(at_s: float) -> Floats:
+        picture = scene(at_s)
+        picture[2:18, 40:60] = slides[int(at_s % period_s / period_s * count)]
+        return picture
+
+    return shown
+
+
 def nod(period_s: float, seed: int, unsteady: float = 0.05) -> Scene:
     """A head that goes up and down, each time by its own time and height (5 % by default)."""
     rng = np.random.default_rng(seed)
@@ -59,14 +94,21 @@ def looped(scene: Scene, period_s: float) -> Scene:
 
 
 def looks(
-    scene: Scene, seconds: float, rate: float, *, seed: int = 0, start_s: float = 0.0, noise: float = 1.0
-) -> Iterator[tuple[Floats, float]]:
-    """Signatures and their times: `rate` a second, unevenly, each with its own noise as of a codec."""
+    scene: Scene,
+    seconds: float,
+    rate: float,
+    *,
+    faces: tuple[Share, ...] = (HEAD,),
+    seed: int = 0,
+    start_s: float = 0.0,
+    noise: float = 1.0,
+) -> Iterator[tuple[Sight, float]]:
+    """What is seen, and when: `rate` a second, unevenly, each with its own noise as of a codec."""
     rng = np.random.default_rng(seed)
     at_s = 0.0
     while at_s < seconds:
         thumbnail = scene(at_s) + rng.normal(0, noise, (36, 64))
-        yield signature(np.asarray(np.clip(thumbnail, 0, 255), np.float32)), start_s + at_s
+        yield see(np.asarray(np.clip(thumbnail, 0, 255), np.float32), faces), start_s + at_s
         at_s += rng.uniform(0.6, 1.4) / rate
 
 

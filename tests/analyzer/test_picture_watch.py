@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from analyzer.datatypes import PictureTrouble, Pixels
-from analyzer.picture_watch import BLACK_AFTER_S, EXACT_AFTER_S, FROZEN_AFTER_S, PictureWatch
+from analyzer.picture_watch import (
+    BLACK_AFTER_S,
+    EXACT_AFTER_S,
+    FROZEN_AFTER_S,
+    MAX_BLACK_CELL,
+    MAX_BLACK_MEAN,
+    THUMBNAIL,
+    PictureWatch,
+)
 
 STEP_S = 1 / 6
 RNG = np.random.default_rng(1)
@@ -144,3 +153,17 @@ def test_blue_is_not_black_nor_is_a_dark_face_that_is_found() -> None:
     blue[:, :, 2] = 200
     assert told(PictureWatch(), [blue for _ in seconds(8)], face=False) == []
     assert told(PictureWatch(), [noisy(np.full((360, 640, 3), 12, np.uint8), 3) for _ in seconds(8)], face=True) == []
+
+
+@pytest.mark.parametrize("colour", range(3))
+@pytest.mark.parametrize("level", [18, 19, 20, 21, 47, 49])
+@pytest.mark.parametrize("side", [1, 40, 640])
+def test_each_colour_alone_may_show_something(colour: int, level: int, side: int) -> None:
+    """As when all three were always compared: by mean and by cell, whatever green alone says."""
+    picture = np.zeros((360, 640, 3), np.uint8)
+    picture[:side, :side, colour] = level
+    brightest = cv2.resize(picture.max(axis=2)[::2, ::2], THUMBNAIL, interpolation=cv2.INTER_AREA)
+    black = brightest.mean() < MAX_BLACK_MEAN and brightest.max() < MAX_BLACK_CELL
+    watch = PictureWatch()
+    told(watch, [picture] * 30, face=False)
+    assert (watch.trouble is PictureTrouble.BLACK) is bool(black)

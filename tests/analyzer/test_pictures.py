@@ -5,12 +5,14 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from analyzer.datatypes import PictureState, PictureTrouble
+from analyzer.datatypes import Box, PictureState, PictureTrouble
 from analyzer.duplicate_watch import DuplicateWatch
 from analyzer.pictures import StreamPictures
 from tests.takes import Scene, as_picture, looped, room, take
 
 STEP_S = 1 / 5
+HEAD = Box(200, 80, 240, 200)
+"""Where most of what moves in a take is, in `as_picture`'s pixels."""
 
 
 def told(
@@ -18,7 +20,7 @@ def told(
 ) -> list[PictureState]:
     states: Iterable[PictureState | None] = (
         pictures.update(
-            as_picture(scene(index * STEP_S)), start_s + index * STEP_S, face=True, cut=False, may_repeat=may_repeat
+            as_picture(scene(index * STEP_S)), start_s + index * STEP_S, faces=[HEAD], cut=False, may_repeat=may_repeat
         )
         for index in range(round(seconds / STEP_S))
     )
@@ -56,8 +58,8 @@ def test_a_duplicate_names_the_other_stream() -> None:
     for index in range(round(25 / STEP_S)):
         picture, at_s = as_picture(take(3)(index * STEP_S)), index * STEP_S
         smaller = np.ascontiguousarray(picture[::2, ::2])
-        for pictures, shown in ((one, picture), (other, smaller)):
-            state = pictures.update(shown, at_s, face=True, cut=False, may_repeat=False)
+        for pictures, shown, face in ((one, picture, HEAD), (other, smaller, Box(100, 40, 120, 100))):
+            state = pictures.update(shown, at_s, faces=[face], cut=False, may_repeat=False)
             states += [state] if state is not None else []
     assert [state.trouble for state in states[:2]] == [None, None]
     assert {(state.stream_id, state.trouble, state.same_as) for state in states[2:]} == {
@@ -73,5 +75,5 @@ def test_any_size_will_do(shape: tuple[int, int, int]) -> None:
     rng = np.random.default_rng(1)
     for index in range(100):
         noise = rng.integers(0, 256, shape, np.uint8)
-        state = pictures.update(noise, index * STEP_S, face=True, cut=False, may_repeat=False)
+        state = pictures.update(noise, index * STEP_S, faces=[Box(-9, 1, 50, 70)], cut=False, may_repeat=False)
         assert (state is None) is (index > 0)
