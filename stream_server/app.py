@@ -35,7 +35,8 @@ from stream_server.routes import events, info, live, metrics, notifications, pag
 from stream_server.security import SecurityMiddleware
 from stream_server.settings import Settings
 from stream_server.sources.address import AddressRules, parse_address
-from stream_server.streams import StreamInfo, StreamRegistry
+from stream_server.stream import StreamInfo
+from stream_server.streams import StreamRegistry
 from stream_server.upload import check_upload_folder
 
 STATS_INTERVAL_S: Final = 2.0

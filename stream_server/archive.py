@@ -23,7 +23,8 @@ from stream_server.recording.recorder import TICK_S, EventRecorder
 from stream_server.settings import StorageSettings
 from stream_server.store import reading
 from stream_server.store.store import Store
-from stream_server.streams import StreamInfo, StreamRegistry
+from stream_server.stream import StreamInfo
+from stream_server.streams import StreamRegistry
 
 logger = logging.getLogger(__name__)
 

@@ -27,7 +27,8 @@ from analyzer.training.synthesis import make_pseudo_fake
 from stream_server.sources.address import AddressRules, SourceAddress, parse_address
 from stream_server.sources.base import OnFrame, OnStatus, Source
 from stream_server.sources.file import FileSource
-from stream_server.streams import StreamInfo, StreamRegistry
+from stream_server.stream import StreamInfo
+from stream_server.streams import StreamRegistry
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from stream_server.clock import WallClock
 from stream_server.history import ScoreHistory
 from stream_server.hub import Hub
 from stream_server.messages import StreamMessage, faces_message, score_message, stream_message, to_message, view_payload
-from stream_server.streams import StreamInfo
+from stream_server.stream import StreamInfo
 
 SCORE_COUNTS_FOR_S: Final = 2.0
 """A face's last score counts for its stream this long: several face intervals even at the lowest rate of 2/s."""

@@ -33,7 +33,7 @@ from stream_server.clock import WallClock
 from stream_server.events import Event
 from stream_server.evidence import ScoreEvidence, score_evidence
 from stream_server.sources.base import StreamState
-from stream_server.streams import StreamInfo
+from stream_server.stream import StreamInfo
 
 Probability = Annotated[float, Field(ge=0, le=1, description="0 (no sign of manipulation) to 1 (fake).")]
 UnixSeconds = Annotated[float, Field(description="Unix seconds.")]

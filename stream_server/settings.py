@@ -24,7 +24,7 @@ from analyzer.verdict import Sensitivity
 from stream_server.notify.settings import NotificationSettings
 from stream_server.settings_section import Section, StreamId, StreamPattern
 from stream_server.store.keeping import Keeping
-from stream_server.streams import StreamSettings
+from stream_server.stream import StreamSettings
 
 ENV_PREFIX = "DEEPFAKE_MONITOR_"
 
@@ -153,7 +153,7 @@ class AlertSettings(Section):
 
 
 class SourceSettings(Section):
-    """Which videos may be opened, and how: the same names and defaults as `stream_server.streams.StreamSettings`."""
+    """Which videos may be opened, and how: the same names and defaults as `stream_server.stream.StreamSettings`."""
 
     max_streams: int = Field(16, ge=1, le=10000, description="Streams of every kind at once; one more gets 503.")
     folders: tuple[Path, ...] = Field((), description="`POST /api/streams` may open files below these folders only.")
@@ -172,8 +172,9 @@ class SourceSettings(Section):
         description="What decodes cameras: `off` (the processor), `auto` (the first device that works), or one kind, "
         "such as `cuda`. Where there is none, or it does not take the video, the processor decodes.",
     )
+    # no less: what is wrong with its pictures ends when it is stalled, and is looked for anew after 2 s without any
     watchdog_s: float = Field(
-        3.0, gt=0, le=300, description="A live stream without a picture for this long is `stalled`."
+        3.0, ge=2, le=300, description="A live stream without a picture for this long is `stalled`."
     )
 
     def config(
@@ -251,7 +252,7 @@ class WebRTCSettings(Section):
     max_peers: int = Field(16, ge=1, le=1000, description="WHIP publishers at once; one more gets 503.")
     whip_ids: tuple[StreamId, ...] = Field((), description="When set, only these stream ids may be published by WHIP.")
     no_frame_timeout_s: float = Field(
-        3.0, gt=0, le=300, description="A peer without a picture for this long is `stalled`."
+        3.0, ge=2, le=300, description="A peer without a picture for this long is `stalled`."
     )
     connect_timeout_s: float = Field(
         15.0, gt=0, le=300, description="A peer that is not connected by then is given up; its id is free again."
@@ -298,7 +299,8 @@ class Settings(BaseSettings):
     weights: Path | None = Field(None, description="Weights file; by default the one that comes with the program.")
     demo: bool = Field(False, description="Add two demo streams: a real face and a pseudo-fake of it.")
     streams: dict[StreamId, StreamEntry] = Field(
-        default_factory=dict, description="Streams opened at start: id to a URL or file, or to `{url, transport, privacy}`."
+        default_factory=dict,
+        description="Streams opened at start: id to a URL or file, or to `{url, transport, privacy}`.",
     )
     server: ServerSettings = ServerSettings()
     analyzer: AnalyzerSettings = AnalyzerSettings()

@@ -16,7 +16,8 @@ from stream_server.http_errors import add_error_handlers
 from stream_server.routes.whip import WhipConfig, whip_routes
 from stream_server.security import SecurityMiddleware
 from stream_server.settings import ServerSettings
-from stream_server.streams import StreamInfo, StreamRegistry, StreamSettings
+from stream_server.stream import StreamInfo, StreamSettings
+from stream_server.streams import StreamRegistry
 
 PATIENCE_S = 20.0
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stream_server.clock import WallClock
 from stream_server.events import Event, Part
-from stream_server.streams import StreamInfo
+from stream_server.stream import StreamInfo
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from stream_server.recording.evidence_parts import TOO_MANY
 from stream_server.recording.past import PastStream
 from stream_server.recording.ports import RecorderPorts
 from stream_server.sources.base import StreamState
-from stream_server.streams import StreamInfo
+from stream_server.stream import StreamInfo
 
 logger = logging.getLogger(__name__)
 

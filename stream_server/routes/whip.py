@@ -27,7 +27,8 @@ from stream_server.sources.sdp_text import parse_fragment
 from stream_server.sources.webrtc import WebRTCSource
 from stream_server.sources.webrtc_sdp import Offer, parse_offer
 from stream_server.sources.webrtc_watch import IceServerConfig, WebRTCConfig
-from stream_server.streams import STREAM_ID, StreamRegistry
+from stream_server.stream import STREAM_ID
+from stream_server.streams import StreamRegistry
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from analyzer.datatypes import (
     VerdictState,
 )
 from stream_server.sources.base import SourceStatus, StreamState
-from stream_server.streams import StreamInfo
+from stream_server.stream import StreamInfo
 
 FIT = Quality(None, 120.04, 300.0, 128.0, 0.1)
 UNFIT = Quality(NotScored.TOO_SMALL, 20.0, 300.0, 128.0, 0.1)

@@ -24,7 +24,7 @@ from stream_server.demo import (
     render_real,
 )
 from stream_server.sources.base import StreamState
-from stream_server.streams import StreamSettings
+from stream_server.stream import StreamSettings
 from tests.stream_server.test_streams import World
 
 SHORT = ClipPlan(seconds=2)

@@ -31,7 +31,7 @@ from stream_server.messages import (
     view_payload,
 )
 from stream_server.sources.base import SourceStatus, StreamState
-from stream_server.streams import StreamInfo
+from stream_server.stream import StreamInfo
 from tests.events_of import an_event
 from tests.fakes import an_evidence
 from tests.stream_server.messages_of import FIT, UNFIT, a_score, a_stream, a_verdict, an_alert, some_faces

@@ -13,7 +13,7 @@ from stream_server.reference import settings_reference
 from stream_server.routes.whip import WhipConfig
 from stream_server.settings import AlertSettings, AnalyzerSettings, IceServer, Settings, SourceSettings
 from stream_server.settings_layers import load_settings
-from stream_server.streams import StreamSettings
+from stream_server.stream import StreamSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -20,7 +20,8 @@ from analyzer.errors import (
 )
 from analyzer.verdict import Sensitivity, VerdictRules
 from stream_server.sources.base import OnFrame, OnStatus, Source, SourceStatus, StreamState
-from stream_server.streams import StreamInfo, StreamRegistry, StreamSettings
+from stream_server.stream import StreamInfo, StreamSettings
+from stream_server.streams import StreamRegistry
 from tests.cameras import Camera, free_port
 from tests.videos import moving_face, write_video
 

@@ -16,7 +16,7 @@ from stream_server.events import Event, Part
 from stream_server.recording.ports import Identity, RecorderPorts
 from stream_server.recording.recorder import EventRecorder
 from stream_server.sources.base import SourceStatus, StreamState
-from stream_server.streams import StreamInfo
+from stream_server.stream import StreamInfo
 from tests.fakes import an_evidence
 from tests.recorded import a_jpeg, some_faces
 
