@@ -161,9 +161,10 @@ class DeepfakeNet(nn.Module):
 
 def preprocess(pixels: Tensor) -> Tensor:
     """RGB uint8 (N, 224, 224, 3) -> normalised float32 (N, 3, 224, 224), channels-last in memory, same device."""
-    mean = torch.tensor(IMAGENET_MEAN, device=pixels.device) * 255
-    std = torch.tensor(IMAGENET_STD, device=pixels.device) * 255
-    return ((pixels.float() - mean) / std).permute(0, 3, 1, 2)  # (N, 3, 224, 224)
+    mean = torch.tensor(IMAGENET_MEAN, device=pixels.device).view(3, 1, 1) * 255
+    std = torch.tensor(IMAGENET_STD, device=pixels.device).view(3, 1, 1) * 255
+    # turned first: with three channels innermost OpenVINO needs 1 ms for what then takes it a fifth of that
+    return (pixels.permute(0, 3, 1, 2).float() - mean) / std  # (N, 3, 224, 224)
 
 
 @dataclass(frozen=True, slots=True)
