@@ -123,7 +123,9 @@ def _engine(
             indices[stream_id] += 1
             put_at_s[stream_id] = time.monotonic()
             picture = frames[indices[stream_id] % len(frames)]
-            slots[stream_id].put(Frame(stream_id, 0, indices[stream_id], None, put_at_s[stream_id], picture))
+            # all show one clip: nobody asks whether they repeat each other
+            frame = Frame(stream_id, 0, indices[stream_id], None, put_at_s[stream_id], picture, may_repeat=True)
+            slots[stream_id].put(frame)
 
         def run(until_s: float) -> int:
             count = 0

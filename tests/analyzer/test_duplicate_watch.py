@@ -144,6 +144,16 @@ def test_sixteen_streams_find_the_two_that_are_the_same() -> None:
     assert {name: [other for _, other in its] for name, its in changes.items() if its} == {"s0": ["s15"], "s15": ["s0"]}
 
 
+def test_what_comes_while_another_thread_works_is_not_waited_for_and_not_lost() -> None:
+    streams = {name: list(seen(take(3), 30, seed=seed)) for seed, name in enumerate("ab")}
+    watch = DuplicateWatch()
+    with watch._lock:  # as another thread that is at work
+        assert [watch.add(name, look) for name, looks in streams.items() for look in looks[:90]] == [None] * 180
+    changes = told(watch, {name: looks[90:] for name, looks in streams.items()})
+    assert [name for _, name in changes["a"]] == ["b"]
+    assert changes["a"][0][0] < streams["a"][90].at_s + 1
+
+
 def test_threads_may_add_and_forget_at_once() -> None:
     watch = DuplicateWatch()
     twins: list[Twin | None] = []
