@@ -48,7 +48,7 @@ static-check: .test-tools
 
 # Regressions by ratio within one run, never by wall time. Seen are 12 and 1.4 (benchmarks/README.md).
 ratios: $(VENV)/.installed-dev .test-tools
-	$(BIN)/deepfake-monitor bench --quick --only score_cost throughput \
+	CUDA_VISIBLE_DEVICES= $(BIN)/deepfake-monitor bench --quick --only score_cost throughput \
 		--require 'score_cost.naive_over_cached>=7' \
 		--require 'throughput.scored_over_network<=3'
 

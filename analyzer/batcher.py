@@ -115,6 +115,11 @@ class Batcher:
         self._overtaken = 0
         self._closed = False
 
+    @property
+    def max_staleness_s(self) -> float:
+        """What is handed out is no older, seconds."""
+        return self._config.max_staleness_s
+
     def put(self, crop: FaceCrop) -> None:
         """Add a crop, fit or not. Never blocks; ignored once closed."""
         with self._changed:

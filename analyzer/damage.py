@@ -11,6 +11,9 @@ from av.video.codeccontext import VideoCodecContext
 HEALED_AFTER_S: Final = 30.0
 """A camera that never sends a key frame (intra refresh) has renewed its picture by then many times over."""
 
+_FIRST: Final = 1000
+"""PyAV keeps what a packet carries by the identity of the object, and Python shares small numbers between all."""
+
 
 class Damage:
     """Remembers a loss until the picture is whole again; for one decoder, on its thread.
@@ -26,8 +29,8 @@ class Damage:
     def __init__(self, decoder: VideoCodecContext) -> None:
         """`decoder`: of which nothing was asked yet. It is told to hand on the numbers that `fed` gives."""
         decoder.flags |= Flags.copy_opaque.value
-        self._fed = 0
-        """Packets so far, which is the number of the next one."""
+        self._fed = _FIRST
+        """The number of the next packet."""
         self._since_s: float | None = None
         """When the newest loss was noticed, None while all is whole."""
         self._damaged_from = 0

@@ -283,7 +283,10 @@ class Repetition:
         best = self.evidence.best(now_s, enough, self._needed_s)
         if best is not None:
             self._found_s = now_s
-        if now_s - self._moved_s > STILL_FOR_S or now_s - self._found_s > OVER_AFTER_S:
+        if now_s - self._moved_s > STILL_FOR_S:
+            # nobody knows what it is by then: who comes into the empty room must not be told by what was before
+            self.since_s, self.evidence = None, LagEvidence(self.evidence.lags)
+        elif now_s - self._found_s > OVER_AFTER_S:
             self.since_s = None
         elif best is not None and self.since_s is None:
             self.since_s = float(self.evidence.began[best])

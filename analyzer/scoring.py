@@ -105,7 +105,8 @@ class ModelThread:
             self._batcher.close()  # nobody takes any more: uploads must not wait for ever
 
     def _run(self, scorer: Scorer) -> None:
-        policy = VerdictPolicy(trained=scorer.info.weights_sha256 is not None, rules_of=self._rules_of)
+        trained = scorer.info.weights_sha256 is not None
+        policy = VerdictPolicy(trained=trained, rules_of=self._rules_of, late_s=self._batcher.max_staleness_s)
         try:
             while not self._batcher.closed:
                 try:

@@ -25,6 +25,8 @@ LOGIT_LIMIT: Final = 8.0
 """Logits are cut to +- this (p = 0.9997) before smoothing: one extreme window must not outvote a dozen."""
 CONCERNED: Final = 0.25
 """A face with this share of the evidence for an alert is looked at as the suspicious ones are."""
+LATE_S: Final = 0.5
+"""`AnalyzerConfig.max_staleness_s` unless an operator says otherwise."""
 ROUNDING: Final = 1e-9
 """Of sums of a few hundred small numbers."""
 
@@ -62,9 +64,6 @@ class VerdictRules:
     """A face must be unfit for this long before "not scored" is said: a blink of blur is not worth a word."""
     stale_s: float = 1.5
     """Without any new picture of a face for this long its score is about the past."""
-    late_s: float = 0.5
-    """Pictures may be told of so long after they were received (`AnalyzerConfig.max_staleness_s`): that nothing came is
-    not said before."""
     restart_s: float = 1.0
     """Scores further apart than this do not support one hold time, nor one sum of evidence: nobody saw what was
     between."""
@@ -148,13 +147,17 @@ class VerdictPolicy:
     Each method answers with what has to be told now, mostly nothing.
     """
 
-    def __init__(self, *, trained: bool, rules_of: Callable[[str], VerdictRules] = usual_rules) -> None:
+    def __init__(
+        self, *, trained: bool, rules_of: Callable[[str], VerdictRules] = usual_rules, late_s: float = LATE_S
+    ) -> None:
         """`trained`: whether there are weights; without, every face is "not scored: no trained weights".
 
+        `late_s`: pictures may be told of so long after they were received; that nothing came is not said before.
         `rules_of` a stream are asked for at each face: they may change at any time.
         """
         self.trained = trained
         self._rules_of = rules_of
+        self._late_s = late_s
         self._faces: dict[FaceKey, _Face] = {}
 
     @property
@@ -221,9 +224,7 @@ class VerdictPolicy:
 
     def tick(self, now_s: float) -> list[Verdict | Alert]:
         """Call now and then: what must be told because nothing came."""
-        return [
-            event for key, face in self._faces.items() for event in self._expire(key, face, now_s - face.rules.late_s)
-        ]
+        return [event for key, face in self._faces.items() for event in self._expire(key, face, now_s - self._late_s)]
 
     def _face(self, key: FaceKey) -> _Face:
         rules = self._rules_of(key.stream_id)

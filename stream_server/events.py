@@ -70,6 +70,11 @@ class PartInfo(BaseModel):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
+EVIDENCE_UNTIL: Final = "evidence until"
+"""How the note begins that says up to when the evidence of an event goes that went on."""
+NO_EVIDENCE: Final = "no evidence"
+"""How notes begin that say why there is none."""
+
 EVENT_EXAMPLE: Final[dict[str, Any]] = {
     "id": "20260924T143000-1f0c9a3b",
     "stream_id": "door",

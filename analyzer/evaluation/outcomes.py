@@ -109,7 +109,8 @@ class WorkFolder:
 
     def key(self, row: Row) -> str:
         """Of a file as it is now. Raises `OSError` when it is not there."""
-        return key_of(self._settings, *state_of(row.path))
+        # whether it shows one face only is looked at while it is scored
+        return key_of(self._settings, *state_of(row.path), *(("one face",) if row.one_face else ()))
 
     def find(self, row: Row, key: str) -> Outcome | None:
         """What became of this file under the same settings, if it is known."""

@@ -104,7 +104,8 @@ class TrackCache:
     def path_of(self, row: Row) -> Path:
         # a name that is not UTF-8 has a path too, so that its failure can be remembered
         name = hashlib.sha256(row.file.encode("utf-8", "surrogatepass")).hexdigest()[:20]
-        return self.folder / f"{name}-{CUT_AS}.track"
+        # whether it shows one face only is looked at while it is cut
+        return self.folder / f"{name}-{CUT_AS}{'-one' if row.one_face else ''}.track"
 
     def build(
         self, rows: Sequence[Row], *, detector: FaceDetector | None = None, workers: int = 0, quiet: bool = False

@@ -196,15 +196,16 @@ export class EventBook {
     return this.#setList({ error: "", next: next === null ? null : this.list.next });
   }
 
-  /** Puts what is new into the list, and leaves out what is then older than `MAX_LISTED` others: nobody reads so far down. */
+  /** Puts what is new into the list, and leaves out what is then older than `MAX_LISTED` others, or as many as were asked for. */
   showNews() {
     if (this.#news.size === 0) return;
-    const cut = this.#newsCut || this.#ids.length + this.#news.size > MAX_LISTED;
+    const most = Math.max(MAX_LISTED, this.#ids.length);
+    const cut = this.#newsCut || this.#ids.length + this.#news.size > most;
     const ids = this.#newsCut ? [...this.#news] : [...this.#ids, ...this.#news];
     this.#empty();
     this.#ids = ids;
     this.#sort();
-    this.#ids.length = Math.min(ids.length, MAX_LISTED);
+    this.#ids.length = Math.min(ids.length, most);
     this.#setList(cut ? { next: this.#ids.at(-1) ?? null, older: false } : {});
   }
 

@@ -25,7 +25,7 @@ from stream_server.sources.address import AddressRules, literal_ip
 
 TOTAL_S: Final = 60.0
 """That a service gets for one notification: several recipients, each read of a socket up to 4 s."""
-REMEMBERED: Final = 100
+REMEMBERED: Final = 1000
 """Notifications of which is known who has taken them, while others of the same URL have not."""
 # Where Apprise's services look up which recipients have taken a message, so that trying again leaves those out. Without
 # it (another version), they get it anew with each try.
@@ -131,9 +131,11 @@ class AppriseTarget:
             done.set_result(result)
 
     def _taken_by(self, notification_id: str) -> set[Any]:
-        while len(self._taken) >= REMEMBERED:
+        taken = self._taken.setdefault(notification_id, set())
+        self._taken.move_to_end(notification_id)
+        while len(self._taken) > REMEMBERED:
             self._taken.popitem(last=False)
-        return self._taken.setdefault(notification_id, set())
+        return taken
 
     def _judge_result(self, result: Any, notification_id: str) -> None:
         """Raises `DeliveryError` where not everybody took it."""
@@ -142,7 +144,7 @@ class AppriseTarget:
             return
         if self._taken.get(notification_id):
             # who refused it may be one of many: nothing that was answered says that trying again is in vain
-            raise DeliveryError("some of the recipients did not take it; give each a URL of its own")
+            raise DeliveryError("some of the recipients did not take it; give each a URL of its own", reached=True)
         statuses = [int(found[1]) for entry in result.logs() if (found := _STATUS.search(str(entry.message)))]
         if not statuses:
             raise DeliveryError("the service could not be reached, or did not take it")

@@ -22,11 +22,17 @@ class DeliveryError(DeepfakeMonitorError):
 
     code = "not_delivered"
 
-    def __init__(self, message: str, *, final: bool = False, retry_after_s: float | None = None) -> None:
-        """`final`: trying again is in vain. `retry_after_s`: when the target said that it wants to be asked again."""
+    def __init__(
+        self, message: str, *, final: bool = False, retry_after_s: float | None = None, reached: bool = False
+    ) -> None:
+        """`final`: trying again is in vain. `retry_after_s`: when the target said that it wants to be asked again.
+
+        `reached`: it is there, and takes others: this one alone waits.
+        """
         super().__init__(message)
         self.final = final
         self.retry_after_s = retry_after_s
+        self.reached = reached
 
 
 class Delivery(BaseModel):

@@ -186,10 +186,11 @@ class Lane:
             self._failed += 1
             self._last_failed_at, self._last_error = now, str(error)
             if after.dead_at is None:
-                # one alone probes whether it is there again, and not all that wait; it may have asked for no requests
                 self._in_vain += 1
-                self._not_before = now + max(pause_s(self._in_vain, spread), error.retry_after_s or 0.0)
                 self._log(str(error), now)
+            if after.dead_at is None and not error.reached:
+                # one alone probes whether it is there again, and not all that wait; it may have asked for no requests
+                self._not_before = now + max(pause_s(self._in_vain, spread), error.retry_after_s or 0.0)
             if delivery.id in self._waiting:  # else dropped, or given up for want of room, meanwhile
                 self._keep_after(after)
             if not error.final:

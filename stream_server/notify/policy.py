@@ -55,6 +55,8 @@ class RulePolicy:
         self._quiet = rule.quiet
         self._told: OrderedDict[tuple[str, Reason], None] = OrderedDict()
         self._young: dict[str, _Young] = {}
+        self._owed: dict[str, int] = {}
+        """By stream, how many were held back before one that was deleted: the next one says so."""
 
     def on_event(self, event: Event, now: float) -> list[Notification]:
         """What is to be sent now that `event` is as it is. `now` in Unix seconds, as are all times."""
@@ -106,13 +108,16 @@ class RulePolicy:
         """Tell nothing of what it had until now."""
         self._young = {name: young for name, young in self._young.items() if young.event.stream_id != stream_id}
         self._set(stream_id, None)
+        self._owed.pop(stream_id, None)
 
     def drop_event(self, event_id: str) -> None:
-        """Tell nothing of it that was not told until now. What was held back before it is not counted either."""
+        """Tell nothing of it that was not told until now. The next one says what was held back before it."""
         self._young.pop(event_id, None)
         for stream_id, gate in list(self.gates.items()):
             if gate.newest is not None and gate.newest.event.id == event_id:
                 self._set(stream_id, Gate(opens_at=gate.opens_at))
+                if gate.held > 1:
+                    self._owed[stream_id] = self._owed.get(stream_id, 0) + gate.held - 1
 
     @property
     def _least_s(self) -> float:
@@ -142,7 +147,7 @@ class RulePolicy:
             self._told.popitem(last=False)
         gate = self.gates.get(event.stream_id)
         closed_until = self._closed_until(gate, now)
-        held = 0 if gate is None else gate.held
+        held = (0 if gate is None else gate.held) + self._owed.pop(event.stream_id, 0)
         if closed_until is None:
             self._close(event.stream_id, now)
             return [notification_of(event, self.rule.name, reason, now, held)]

@@ -15,7 +15,7 @@ from analyzer.config import NUM_FRAMES
 from analyzer.datatypes import Observation
 from analyzer.series import Series
 from analyzer.verdict import Sensitivity
-from stream_server.events import EventKind, EventState, Part
+from stream_server.events import EVIDENCE_UNTIL, EventKind, EventState, Part
 from stream_server.recording.clip import clip_mp4
 from stream_server.recording.draft import Material
 from stream_server.recording.drawing import annotated, strip
@@ -30,7 +30,7 @@ TOO_MANY: Final = "no pictures: too many alerts at once"
 NO_PICTURES: Final = "no pictures: none were at hand"
 NO_FACES: Final = "not all faces of the highest window: the face was not yet of concern when they came"
 MANY_SCORES: Final = "not all scores: the event went on for very long, or many others did at once"
-UNTIL: Final = "evidence until {} only: the event went on after that"
+UNTIL: Final = f"{EVIDENCE_UNTIL} {{}} only: the event went on after that"
 COULD_NOT: Final = "no {}: it could not be made"
 NO_CLIP: Final = COULD_NOT.format("clip")
 NOT_MADE: Final = COULD_NOT.format("evidence")

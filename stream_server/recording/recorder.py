@@ -75,6 +75,7 @@ class EventRecorder:
         if past is not None and info.privacy and not past.private:
             for draft in self._of(past):
                 draft.forget_pictures()
+                draft.past = self._past[info.stream_id]  # the old one holds pictures
         if past is not None and info.status.state is not StreamState.LIVE:
             self._end_pictures(info.stream_id, self._ports.clock.monotonic())
 

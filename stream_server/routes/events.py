@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Annotated, Final, TypeVar
 
@@ -160,21 +161,26 @@ async def delete_event(event_id: EventId, archive: TheArchive, monitor: TheMonit
     if archive.open_event(event_id) is not None:
         raise ApiError(409, "still_open", "the event still goes on: delete it when it has ended")
 
-    def take_out(connection: Connection) -> Event:
-        event = reading.get_event(connection, event_id)
+    found: list[Event] = []  # written, or, while nothing can be, still waiting for that
+
+    def take_out(connection: Connection) -> None:
+        with contextlib.suppress(NotFoundError):
+            found.append(reading.get_event(connection, event_id))
         rows.delete_event(connection, event_id)
-        return event
 
     def forget(backlog: Backlog) -> None:
-        backlog.forget_event(event_id)
+        if (event := backlog.forget_event(event_id)) is not None:
+            found.append(event)
 
-    event = await archive.store.write(take_out, forget)
+    await archive.store.write(take_out, forget)
     archive.recorder.drop_event(event_id)
     if monitor.notifier is not None:
         monitor.notifier.drop_event(event_id)
     # what was on its way meanwhile
-    await archive.store.write(lambda connection: rows.delete_event(connection, event_id), forget)
-    _publish(monitor, event, deleted=True)
+    await archive.store.write(take_out, forget)
+    if not found:
+        raise NotFoundError(f"there is no event {event_id!r}")
+    _publish(monitor, found[-1], deleted=True)
 
 
 @router.get(

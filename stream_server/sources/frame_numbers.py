@@ -14,6 +14,11 @@ _WITH_CHROMA: Final = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 134, 
 _MOST_BYTES: Final = {_SLICE: 32, _IDR_SLICE: 32, _SPS: 1024}
 """What is wanted lies at the beginning; a parameter set with all scaling lists takes some 800."""
 
+LISTENED: Final = 100
+"""Pictures after which a camera is judged by its leaps."""
+MOST_LEAPS: Final = 0.3
+"""Of them; a network that loses so much shows nothing anyway."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Numbering:
@@ -26,13 +31,17 @@ class _Numbering:
 
 
 class FrameNumbers:
-    """Follows the numbers of a stream's pictures: one is missing where they leap."""
+    """Follows the numbers of a stream's pictures: one is missing where they leap.
+
+    A camera whose numbers leap all the time numbers them in a way of its own, and is no longer listened to.
+    """
 
     def __init__(self, parameter_sets: bytes = b"") -> None:
         """`parameter_sets`: those of the SDP, in Annex B form; more may come with the pictures."""
         self._numbering: _Numbering | None = None
         self._newest: int | None = None
         """Of the newest picture that others are predicted from; None where it is not known."""
+        self._followed = self._leaps = 0
         self.missing_before(parameter_sets)
 
     def missing_before(self, data: bytes) -> bool:
@@ -45,10 +54,16 @@ class FrameNumbers:
                 if kind == _SPS:
                     self._numbering = _numbering(_Bits(unit))
                 elif self._numbering is not None:
-                    return self._follow(_frame_number(_Bits(unit), self._numbering), referenced, kind == _IDR_SLICE)
+                    leapt = self._follow(_frame_number(_Bits(unit), self._numbering), referenced, kind == _IDR_SLICE)
+                    return self._believed(leapt)
             except EOFError:
                 self._newest = None
         return False
+
+    def _believed(self, leapt: bool) -> bool:
+        self._followed += 1
+        self._leaps += leapt
+        return leapt and (self._followed < LISTENED or self._leaps < MOST_LEAPS * self._followed)
 
     def _follow(self, number: int, referenced: bool, idr: bool) -> bool:
         numbering, before = self._numbering, self._newest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from typing import Final
 
@@ -37,12 +38,20 @@ def hardware(wanted: str) -> HWAccel | None:
             return HWAccel(kind)
         why.append(reason)
     if wanted != AUTO:
-        log.warning("the processor decodes, %s does not: %s", wanted, "; ".join(why))
+        _warn(wanted, "; ".join(why))
     return None
+
+
+@functools.cache
+def _warn(wanted: str, why: str) -> None:
+    """Once: each camera asks again with each connection."""
+    log.warning("the processor decodes, %s does not: %s", wanted, why)
 
 
 def refusal(kind: str) -> str | None:
     """Why nothing can be decoded on a device of this kind; None where one was opened."""
+    if kind not in hwdevices_available():  # it would be taken for "any"
+        return f"this FFmpeg knows no such kind; it knows {', '.join(hwdevices_available()) or 'none'}"
     for codec in _CODECS:
         try:
             HWAccel(kind).create(av.Codec(codec, "r"))

@@ -106,9 +106,10 @@ class Backlog:
             self.add_event(pending.event, pending.parts, pending.kept)
         self._bound_events()
 
-    def forget_event(self, event_id: str) -> None:
-        """It was deleted, and must not come back."""
-        self._batch.events.pop(event_id, None)
+    def forget_event(self, event_id: str) -> Event | None:
+        """It was deleted, and must not come back; the event, where it waited."""
+        pending = self._batch.events.pop(event_id, None)
+        return None if pending is None else pending.event
 
     def forget_stream(self, stream_id: str) -> None:
         """Everything of it was deleted."""

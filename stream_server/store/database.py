@@ -25,6 +25,7 @@ from stream_server.store.postgresql import PatientConnection, SessionLock, conne
 logger = logging.getLogger(__name__)
 
 FILE: Final = "monitor.db"
+LOGS: Final = (f"{FILE}-wal", f"{FILE}-shm")
 LOCK: Final = "monitor.lock"
 BUSY_S: Final = 5.0
 """How long SQLite waits for whoever else holds the file, before it says that it is locked."""
@@ -63,6 +64,8 @@ class Database:
         self._session = None if self.is_file else SessionLock(self.engine, self.place)
         self._opened: tuple[int, int] | None = None
         """Device and number of the file: its name may be another's by now."""
+        self._logs: dict[str, tuple[int, int] | None] = {}
+        """The same of the logs beside it, as they were at the last look."""
         self._is_new = True
 
     @property
@@ -93,6 +96,7 @@ class Database:
             raise
         except DatabaseError as error:
             raise _unusable(self.place, error) from error
+        self._remember_logs()
         is_new, self._is_new = self._is_new, False
         return is_new
 
@@ -106,6 +110,7 @@ class Database:
             self._session.hold()
         elif self._identity() != self._opened:
             raise StoreError(f"{self.place} was removed or replaced while it was used: what was in it is not there now")
+        self._remember_logs()
 
     def check_room(self, needed: int) -> None:
         """See that so many bytes can be added to the file, and enough stay free to delete.
@@ -118,20 +123,25 @@ class Database:
             )
             raise OSError(errno.ENOSPC, f"the disk is full: {left}")
 
-    def _identity(self) -> tuple[int, int] | None:
+    def _identity(self, name: str = FILE) -> tuple[int, int] | None:
         """Of the file that has the name now."""
         try:
-            found = (self.folder / FILE).stat()
+            found = (self.folder / name).stat()
         except FileNotFoundError:
             return None
         return found.st_dev, found.st_ino
 
+    def _remember_logs(self) -> None:
+        if self.is_file:
+            self._logs = {name: self._identity(name) for name in LOGS}
+
     def _begin_anew(self) -> None:
         """With the file that has the name now, or a new one."""
         self._dispose()
-        if self._identity() is None:
-            # the log of a file that was removed would be taken for that of the new one
-            for name in (f"{FILE}-wal", f"{FILE}-shm"):
+        alone = self._identity() is None
+        for name in LOGS:
+            # of a file that is gone it would be played over the one there is now, which may have brought its own
+            if alone or self._identity(name) == self._logs.get(name):
                 (self.folder / name).unlink(missing_ok=True)
         self._make_private()
         self._opened, self._is_new = self._identity(), True
@@ -139,7 +149,7 @@ class Database:
     def _make_private(self) -> None:
         """Faces are nobody else's business: the file is its owner's alone, as are the logs beside it."""
         os.close(os.open(self.folder / FILE, os.O_CREAT | os.O_RDWR, 0o600))
-        for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
+        for name in (FILE, *LOGS):
             with contextlib.suppress(FileNotFoundError):
                 (self.folder / name).chmod(0o600)
 

@@ -131,7 +131,7 @@ def give_back(engine: Engine) -> bool:
                 break
         driver.execute("PRAGMA wal_checkpoint").close()  # until then the file is as long as before
         (left,) = driver.execute("PRAGMA freelist_count").fetchone()
-    except driver.OperationalError as error:  # SQLAlchemy, which would wrap it, is not asked here
+    except driver.DatabaseError as error:  # SQLAlchemy, which would wrap it, is not asked here
         logger.warning("deleted rows do not give their room back yet: %s", error)
         return False
     finally:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, case, delete, func, insert, select, tu
 from sqlalchemy.dialects import postgresql, sqlite
 
 from analyzer.scorer import sigmoid
-from stream_server.events import Event, EventState, Part, PartInfo, ReviewMark
+from stream_server.events import EVIDENCE_UNTIL, NO_EVIDENCE, Event, EventState, Part, PartInfo, ReviewMark
 from stream_server.store.reading import Observed, get_event
 from stream_server.store.tables import BUCKETS, DELIVERIES, EVENTS, GATES, OBSERVATIONS, PARTS
 
@@ -166,7 +166,9 @@ def interrupt_open_events(connection: Connection) -> tuple[Event, ...]:
     for row in rows:
         event = Event.model_validate_json(row.body)
         ended = event.model_copy(update={"state": EventState.INTERRUPTED, "ended_at": event.updated_at})
-        if not row.part_bytes and LEFT_OUT not in event.notes:
+        # that of a private stream has no files
+        told = any(note.startswith((EVIDENCE_UNTIL, NO_EVIDENCE, LEFT_OUT)) for note in event.notes)
+        if not row.part_bytes and not told:
             ended = ended.model_copy(update={"notes": (*event.notes, NEVER_MADE)})
         connection.execute(
             update(EVENTS).where(EVENTS.c.id == row.id), {"state": ended.state.value, "body": _body(ended)}

@@ -94,7 +94,7 @@ class Store:
         """Run what takes minutes (it may call `read_now`) where it holds up no reader. Raises what it raises."""
         return await asyncio.wrap_future(_submitted(self._exporters, write))
 
-    async def write(self, change: Callable[[Connection], T], forget: Callable[[Backlog], None] | None = None) -> T:
+    async def write(self, change: Callable[[Connection], T], forget: Callable[[Backlog], object] | None = None) -> T:
         """Run `change` in a transaction of the writing thread; see `StoreWriter.submit`, for deletions too.
 
         Raises what it raises, and `StoreError`.

@@ -62,7 +62,7 @@ class StoreStatus:
 class _Command:
     run: Callable[[Connection], Any]
     done: Future[Any]
-    forget: Callable[[Backlog], None] | None
+    forget: Callable[[Backlog], object] | None
     """Of one that makes room: drops what waits and was deleted by it."""
 
 
@@ -141,7 +141,7 @@ class StoreWriter:
             else:
                 self._backlog.add_event(event, parts, kept)
 
-    def submit(self, run: Callable[[Connection], T], forget: Callable[[Backlog], None] | None = None) -> Future[T]:
+    def submit(self, run: Callable[[Connection], T], forget: Callable[[Backlog], object] | None = None) -> Future[T]:
         """Do this in a transaction of its own, after everything that was put before has been written.
 
         The future raises `StoreError` where that is not possible now, or what `run` raised. `forget` makes it a

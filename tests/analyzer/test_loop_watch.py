@@ -131,6 +131,13 @@ def test_a_loop_that_holds_still_is_over_when_nobody_can_know() -> None:
     assert over_s == pytest.approx(60 + STILL_FOR_S, abs=5)
 
 
+def test_who_comes_into_a_room_after_a_loop_that_held_still_is_not_told_by_it() -> None:
+    recorded = looks(looped(take(3), 10), 60, 6)
+    still = looks(lambda _: room(0), 60, 6, start_s=60.5)
+    alive = looks(take(4), 30, 6, start_s=121)
+    assert [on for _, on in told(LoopWatch(), chain(recorded, still, alive))] == [True, False]
+
+
 def test_a_gap_or_a_clock_that_goes_back_begins_anew() -> None:
     scene = looped(take(3), 10)
     for jump_s in (3.0, -50.0):

@@ -30,7 +30,7 @@ from analyzer.errors import ScorerError
 from analyzer.pace import LoadControl
 from analyzer.scorer import Scorer
 from analyzer.scoring import ModelThread
-from analyzer.verdict import VerdictPolicy, VerdictRules
+from analyzer.verdict import LATE_S, VerdictPolicy, VerdictRules
 from tests.fakes import FakeScorer
 
 PATIENCE_S = 30.0
@@ -88,7 +88,7 @@ def bench() -> Iterator[Bench]:
 
 
 def test_a_face_without_a_new_picture_is_told_as_stale_though_nothing_comes(bench: Bench) -> None:
-    bench.put(time.monotonic())
+    bench.put(time.monotonic() - CONFIG.max_staleness_s + 1)
     told = [(None, 1), (NotScored.STALE, 1)]
     bench.wait(lambda: [(event.reason, event.filled) for event in bench.events if isinstance(event, Verdict)] == told)
     assert len(bench.events) == 2
@@ -237,7 +237,7 @@ class SluggishScorer(FakeScorer):
 
     def push(self, crops: Sequence[FaceCrop]) -> list[WindowUpdate]:
         pause, rules = threading.Event(), VerdictRules()
-        while time.monotonic() <= crops[0].received_at_s + rules.stale_s + rules.late_s:
+        while time.monotonic() <= crops[0].received_at_s + rules.stale_s + LATE_S:
             pause.wait(0.01)
         return super().push(crops)
 

@@ -170,6 +170,20 @@ test("a list that nobody reads keeps the newest, and the others are behind its e
   assert.equal(store.events.listed().length, MAX_LISTED + 1);
 });
 
+test("a list for which older events were asked stays as long", () => {
+  const store = new Store();
+  store.events.begin(EVERYTHING);
+  const items = Array.from({ length: MAX_LISTED + 100 }, (_, number) => made(0, { id: numbered(number) })).reverse();
+  for (let at = 0; at < items.length; at += 100) {
+    store.events.putPage({ items: items.slice(at, at + 100), next: items[at + 100]?.id ?? null }, 0);
+  }
+  store.apply(eventMessage({ id: numbered(MAX_LISTED + 100) }));
+  store.events.showNews();
+  const listed = store.events.listed();
+  assert.deepEqual([listed.length, listed.at(0).id], [MAX_LISTED + 100, numbered(MAX_LISTED + 100)]);
+  assert.equal(store.events.list.next, numbered(1));
+});
+
 test("what waits beside a list that is read is bounded, and shown without a hole", () => {
   const store = listing([1]);
   for (let number = 0; number < MAX_LISTED; number += 1) store.apply(eventMessage({ id: numbered(number) }));

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -199,6 +200,11 @@ def test_what_was_cut_in_another_way_is_cut_anew(tmp_path: Path, monkeypatch: py
     before = cache.path_of(item)
     monkeypatch.setattr(dataset, "CUT_AS", dataset.CUT_AS + 1)
     assert cache.path_of(item) != before
+
+
+def test_a_label_of_one_face_is_looked_at_anew_where_it_was_not_before(tmp_path: Path) -> None:
+    cache, item = TrackCache(tmp_path), row(tmp_path / "clip.mp4")
+    assert cache.path_of(replace(item, one_face=True)) != cache.path_of(item)
 
 
 def test_a_file_that_ends_its_process_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -211,6 +211,18 @@ def test_while_a_target_takes_nothing_one_try_at_a_time_probes_it(clock: HandClo
     assert (len(target.got), kept.rows) == (50, {})
 
 
+def test_one_bad_recipient_among_several_holds_up_no_other_notification(clock: HandClock) -> None:
+    target, kept = FakeTarget(), Kept(clock)
+    target.always = DeliveryError("some of the recipients did not take it", reached=True)
+    lane = Lane(target, "all", 1, kept.ports)
+    for _ in range(10):
+        delivery = a_delivery(clock)
+        lane.put(delivery)
+        run_until(lane, clock, clock.at + 1)
+        assert kept.rows[delivery.id].tries > 0
+        run_until(lane, clock, clock.at + 600)
+
+
 def test_what_waits_for_a_day_is_given_up_without_a_try_of_its_own(clock: HandClock) -> None:
     target, kept = FakeTarget(), Kept(clock)
     target.always = NO

@@ -225,6 +225,18 @@ def test_of_an_event_that_is_deleted_nothing_is_told() -> None:
     assert policy.tick(START + 60) == []
 
 
+def test_what_was_held_back_before_a_deleted_one_is_still_counted() -> None:
+    policy = RulePolicy(a_rule(cooldown_s=60.0))
+    policy.on_event(opened(START), START)
+    events = [opened(START + 1 + i) for i in range(4)]
+    for event in events:
+        assert policy.on_event(event, event.started_at) == []
+    policy.drop_event(events[-1].id)
+    assert policy.tick(START + 60) == []
+    later = opened(START + 100)
+    assert told(policy.on_event(later, START + 100)) == [(later.id, "opened", 3)]
+
+
 def test_what_was_told_is_remembered_up_to_a_bound() -> None:
     policy = RulePolicy(a_rule())
     for i in range(REMEMBERED + 100):

@@ -171,6 +171,7 @@ async def test_a_stream_that_becomes_private_loses_what_was_kept_of_it(desk: Des
     desk.alert(102.0)
     desk.info = replace(desk.info, privacy=True)
     desk.recorder.on_stream(desk.info)
+    assert not any(draft.past.pictures or draft.past.faces for draft in desk.recorder._drafts())
     desk.look(102.5)
     desk.alert(103.0, raised=False)
     await desk.tick(110.0)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from stream_server.routes import events, stored
 from stream_server.routes.events import Review
 from stream_server.settings import Settings, StorageSettings
 from stream_server.store import rows, writer
+from stream_server.store.database import Database
 from stream_server.store.writer import StoreWriter
 from tests.events_of import PICTURE, SERIES, START, an_event
 from tests.stream_server.app_of import QUICK, Running, deliver_until, running_app, wait_for
@@ -170,6 +172,21 @@ def test_an_event_can_be_deleted_for_good_and_everybody_hears_of_it(running: Run
         assert (told["event"]["id"], told["deleted"]) == (EVENTS[0].id, True)
     assert running.client.get(path).status_code == 404
     assert running.client.get(f"{path}/parts/strip.jpg").status_code == 404
+
+
+def test_an_event_that_only_waits_to_be_written_can_be_deleted_too(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Database, needed: int) -> None:
+        raise OSError(errno.ENOSPC, f"no room for {needed} bytes")
+
+    monkeypatch.setattr(Database, "check_room", full)
+    event = an_event(START + 240)
+    _writer(running).save_event(event, [SERIES, PICTURE])
+    assert running.client.delete(f"/api/events/{event.id}").status_code == 204
+    monkeypatch.undo()
+    _writer(running).submit(lambda _: None, lambda _: None).result(10)
+    assert running.client.get(f"/api/events/{event.id}").status_code == 404
 
 
 def test_what_notifications_still_have_of_a_deleted_event_goes_too(

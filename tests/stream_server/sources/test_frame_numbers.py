@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from analyzer.damage import Damage
 from analyzer.datatypes import Pixels
-from stream_server.sources.frame_numbers import FrameNumbers
+from stream_server.sources.frame_numbers import LISTENED, FrameNumbers
 from tests.lossy import FPS, KEYFRAMES, Unit, decoder, encoded, lossy
 from tests.videos import moving_face
 
@@ -72,6 +72,14 @@ def test_parameter_sets_may_come_with_the_description_only() -> None:
     assert not any(b"\x00\x00\x01\x67" in data for data in pictures)
     found = [numbers.missing_before(data) for data in pictures[:5] + pictures[6:]]
     assert found == [index == 5 for index in range(len(found))]
+
+
+def test_a_camera_whose_numbers_leap_all_the_time_is_not_listened_to_for_ever() -> None:
+    units = encoded(moving_face(3 * LISTENED))
+    every_second = [unit for index, unit in enumerate(units) if index % 2 == 0]
+    found = missing(every_second)
+    assert len(found) > LISTENED * 0.4
+    assert max(found) < LISTENED
 
 
 def test_without_parameter_sets_nothing_is_missed() -> None:

@@ -240,6 +240,28 @@ def test_the_server_too_notices_a_monitor_that_is_gone(postgres_url: str, tmp_pa
     database.close()
 
 
+def test_another_file_in_its_place_is_not_read_with_the_old_one_s_log(tmp_path: Path) -> None:
+    (tmp_path / "backup").mkdir()
+    for folder, events in ((tmp_path / "backup", 1), (tmp_path, 40)):
+        database = Database(folder)
+        database.prepare()
+        with database.engine.begin() as connection:
+            for number in range(events):
+                save_event(connection, an_event(id=f"20260924T1430{number:02}-1f0c9a3b"), [PICTURE])
+        if folder != tmp_path:
+            database.close()
+    database.check()
+    assert (tmp_path / f"{FILE}-wal").stat().st_size > 0
+    (tmp_path / "backup" / FILE).replace(tmp_path / FILE)
+    with pytest.raises(StoreError, match="removed or replaced"):
+        database.check()
+    assert database.prepare()
+    with database.read() as connection:
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+        assert connection.exec_driver_sql("SELECT count(*) FROM events").scalar() == 1
+    database.close()
+
+
 def test_a_file_that_is_removed_or_replaced_is_noticed_and_begun_anew(tmp_path: Path) -> None:
     database = Database(tmp_path)
     assert database.prepare()

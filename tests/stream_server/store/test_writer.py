@@ -343,7 +343,7 @@ def test_what_was_written_singly_is_not_written_twice_when_the_database_goes_awa
         assert store.status.lost == 1
 
 
-def _deletion(event: Event) -> tuple[Callable[[Connection], bool], Callable[[Backlog], None]]:
+def _deletion(event: Event) -> tuple[Callable[[Connection], bool], Callable[[Backlog], object]]:
     return lambda connection: delete_event(connection, event.id), lambda backlog: backlog.forget_event(event.id)
 
 
