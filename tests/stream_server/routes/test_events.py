@@ -290,12 +290,14 @@ def test_a_lost_database_answers_503_and_degrades_health(running: Running, monke
     answer = running.client.get("/api/events")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "store_failed")
     assert "disk I/O error" in answer.json()["error"]["message"]
-    with running.monitor.store.writer._wake:
-        running.monitor.store.writer._failure = "disk I/O error"
+    monkeypatch.setattr(running.monitor.store._database, "check", lost)
+    deadline_s = time.monotonic() + 30
+    while _writer(running).status.ok:  # until it writes the next time
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
     health = running.client.get("/health").json()
     assert (health["status"], health["storage"]["ok"]) == ("degraded", False)
     assert "nothing is stored: disk I/O error" in health["note"]
-    running.monitor.store.writer._failure = None
 
 
 def test_an_alert_becomes_an_event_with_evidence_from_frame_to_zip(running: Running, tmp_path: Path) -> None:
