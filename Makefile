@@ -46,7 +46,7 @@ types: $(VENV)/.installed-dev
 static-check: .test-tools
 	bash tests/check_static.sh
 
-# Regressions by ratio within one run, never by wall time. Seen are 12 and 1.4 (benchmarks/README.md).
+# Regressions by ratio within one run, never by wall time. Seen are 12 to 13, and 1.2 to 1.6 (benchmarks/README.md).
 ratios: $(VENV)/.installed-dev .test-tools
 	CUDA_VISIBLE_DEVICES= $(BIN)/deepfake-monitor bench --quick --only score_cost throughput \
 		--require 'score_cost.naive_over_cached>=7' \

@@ -20,6 +20,8 @@ MIN_SAME_S: Final = 10.0
 """For so long must one show what the other does."""
 COMPARED: Final = 2
 """Others that a look is compared with, in turns, and as many again that looked the same so far: it bounds the cost."""
+MAX_WAITING: Final = 1024
+"""Looks that nobody has worked on yet; the oldest go. One thread works on them while the others bring theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,6 @@ class _Stream:
     """What speaks for it that this stream shows what another has shown: by the other, and only where something does."""
     turn: int = 0
     last_s: float = float("-inf")
-
-
-MAX_WAITING: Final = 1024
-"""Looks that nobody has worked on yet; the oldest go. One thread works on them while the others bring theirs."""
 
 
 class DuplicateWatch:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from analyzer.config import NUM_FRAMES
+from analyzer.config import NUM_FRAMES, AnalyzerConfig
 from analyzer.datatypes import Alert, FaceCrop, FaceKey, NotScored, Verdict, VerdictState, WindowUpdate
 from analyzer.scorer import sigmoid
 
@@ -25,8 +25,8 @@ LOGIT_LIMIT: Final = 8.0
 """Logits are cut to +- this (p = 0.9997) before smoothing: one extreme window must not outvote a dozen."""
 CONCERNED: Final = 0.25
 """A face with this share of the evidence for an alert is looked at as the suspicious ones are."""
-LATE_S: Final = 0.5
-"""`AnalyzerConfig.max_staleness_s` unless an operator says otherwise."""
+LATE_S: Final = AnalyzerConfig().max_staleness_s
+"""Unless an operator says otherwise."""
 ROUNDING: Final = 1e-9
 """Of sums of a few hundred small numbers."""
 

@@ -34,6 +34,16 @@ async def test_evidence_of_the_start_is_made_while_the_event_goes_on_and_again_a
     assert desk.parts["clip.mp4"] == clip
 
 
+async def _begun(desk: Desk) -> None:
+    """An event that goes on, the evidence of its start in the making."""
+    for i in range(20):
+        desk.look(100 + 0.1 * i)
+    desk.alert(102.0)
+    desk.executor.held = True
+    await desk.tick(110.1)
+    await asyncio.sleep(0)
+
+
 async def _ended(desk: Desk) -> None:
     """An event that is over, its final evidence in the making."""
     for i in range(20):
@@ -72,12 +82,7 @@ async def test_a_mark_that_comes_while_evidence_is_made_is_not_lost(desk: Desk) 
 
 async def test_a_stream_that_becomes_private_while_evidence_is_made_has_none_of_its_pictures_stored(desk: Desk) -> None:
     assert desk.info is not None
-    for i in range(20):
-        desk.look(100 + 0.1 * i)
-    desk.alert(102.0)
-    desk.executor.held = True
-    await desk.tick(110.1)  # of its start
-    await asyncio.sleep(0)
+    await _begun(desk)
     desk.info = replace(desk.info, privacy=True)
     desk.recorder.on_stream(desk.info)
     desk.executor.let_go()
@@ -130,12 +135,7 @@ async def test_evidence_that_cannot_be_made_at_all_is_said(desk: Desk, monkeypat
 
 
 async def test_an_event_that_ends_while_evidence_of_its_start_is_made_has_all_of_it_in_the_end(desk: Desk) -> None:
-    for i in range(20):
-        desk.look(100 + 0.1 * i)
-    desk.alert(102.0)
-    desk.executor.held = True
-    await desk.tick(110.1)
-    await asyncio.sleep(0)
+    await _begun(desk)
     desk.look(110.5)
     desk.alert(111.0, raised=False)
     await desk.tick(113.5)
@@ -151,12 +151,7 @@ async def test_an_event_that_ends_while_evidence_of_its_start_is_made_has_all_of
 
 
 async def test_closing_waits_for_evidence_of_the_start_and_then_makes_that_of_the_end(desk: Desk) -> None:
-    for i in range(20):
-        desk.look(100 + 0.1 * i)
-    desk.alert(102.0)
-    desk.executor.held = True
-    await desk.tick(110.1)
-    await asyncio.sleep(0)
+    await _begun(desk)
     closing = asyncio.create_task(desk.recorder.close())
     await asyncio.sleep(0)
     desk.executor.let_go()
