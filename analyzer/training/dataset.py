@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -9,8 +10,9 @@ import multiprocessing
 import signal
 import struct
 import zipfile
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,17 +21,19 @@ from typing import Final, overload
 import cv2
 import numpy as np
 import numpy.typing as npt
-from rich.progress import track
 
 from analyzer.errors import DeepfakeMonitorError, MediaError
 from analyzer.faces.detector import FaceDetector, YuNetDetector
 from analyzer.training.cutting import LOOSE, MAX_SIDE, Track, cut_loose, cut_track
 from analyzer.training.manifest import Failure, Row, printable
+from analyzer.training.progress import tracked
 
 __all__ = ["LOOSE", "MAX_SIDE", "Track", "TrackCache", "cut_loose", "cut_track", "load_track", "save_track"]
 
 CUT_AS: Final = 2
 """Count up when files are cut otherwise: what is kept of them is then cut anew."""
+QUEUED: Final = 2
+"""Files handed to each process at a time: one to cut, one waiting. All of them are suspects when a process ends."""
 LOCAL_HEADER: Final = struct.Struct("<26xHH")
 """Of a zip entry: its end says how long the name and the extra field are that follow it."""
 
@@ -118,7 +122,7 @@ class TrackCache:
         reasons = {row.file: self._known_failure(row) for row in rows}
         missing = [row for row in rows if reasons[row.file] is None and not self.path_of(row).exists()]
         made = self._in_processes(missing, workers) if workers and len(missing) > 1 else self._here(missing, detector)
-        for row, reason in track(made, "cutting out faces", total=len(missing), disable=quiet or not missing):
+        for row, reason in tracked(made, len(missing), "cutting out faces", quiet=quiet):
             reasons[row.file] = reason
             if reason is not None:
                 self._remember(row, reason)
@@ -135,30 +139,41 @@ class TrackCache:
             yield row, _cut(row, self.path_of(row), detector)
 
     def _in_processes(self, rows: Sequence[Row], workers: int) -> Iterator[tuple[Row, str | None]]:
-        """Like `_here`; a file that ends its process is found by going on one by one, and passed over."""
-        waiting = list(rows)
+        """Like `_here`, in `workers` processes.
+
+        When one of them ends, the files that were being cut are tried one by one; the file that ends its process again
+        is given up, and the rest goes on in all processes.
+        """
+        waiting = deque(rows)
         while waiting:
-            done: set[str] = set()
-            # a new interpreter each, for OpenCV's and FFmpeg's threads do not survive a fork
-            context = multiprocessing.get_context("spawn")
-            pool = ProcessPoolExecutor(min(workers, len(waiting)), mp_context=context, initializer=_prepare)
+            suspects: list[Row] = []
+            with _workers(min(workers, len(waiting))) as pool:
+                running: dict[Future[str | None], Row] = {}
+                while waiting or running:
+                    while waiting and len(running) < QUEUED * workers and not suspects:
+                        row = waiting.popleft()
+                        try:
+                            running[pool.submit(_cut_in_process, row, self.path_of(row))] = row
+                        except BrokenProcessPool:
+                            suspects.append(row)
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        row = running.pop(future)
+                        try:
+                            yield row, future.result()
+                        except BrokenProcessPool:
+                            suspects.append(row)
+                    if suspects and not running:
+                        break
+            for row in suspects:
+                yield row, self._cut_alone(row)
+
+    def _cut_alone(self, row: Row) -> str | None:
+        """Cut one file in a process of its own; None, or why there is nothing to keep."""
+        with _workers(1) as pool:
             try:
-                futures: dict[Future[str | None], Row] = {
-                    pool.submit(_cut_in_process, row, self.path_of(row)): row for row in waiting
-                }
-                for future in as_completed(futures):
-                    reason, row = future.result(), futures[future]
-                    done.add(row.file)
-                    yield row, reason
+                return pool.submit(_cut_in_process, row, self.path_of(row)).result()
             except BrokenProcessPool:
-                waiting = [row for row in waiting if row.file not in done]
-                if workers == 1:
-                    yield waiting.pop(0), "reading it ended the process (a crash of a decoder, or too little memory)"
-                workers = 1
-            else:
-                return
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+                return "reading it ended the process (a crash of a decoder, or too little memory)"
 
     def _memo(self, row: Row) -> Path:
         return self.path_of(row).with_suffix(".failed")
@@ -190,6 +205,16 @@ def _cut(row: Row, path: Path, detector: FaceDetector) -> str | None:
     except DeepfakeMonitorError as error:
         return str(error)
     return None
+
+
+@contextlib.contextmanager
+def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes with an interpreter of their own each: OpenCV's and FFmpeg's threads do not survive a fork."""
+    pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_prepare)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 _detector: FaceDetector | None = None

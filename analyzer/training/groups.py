@@ -20,7 +20,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from analyzer.training.dataset import Track
-from analyzer.training.manifest import Row
+from analyzer.training.manifest import Row, paired_reals
 
 CELLS: Final = 16
 HASHED: Final = 3
@@ -132,15 +132,8 @@ def as_given(rows: Sequence[Row]) -> Joined:
 def join_groups(rows: Sequence[Row], hashes: Mapping[str, Hashes] | None = None) -> Joined:
     """Give rows that hang together one group. `hashes`: of files that have faces, by `Row.file`."""
     union = _Union(row.group for row in rows)
-    by_name: dict[str, list[Row]] = {}
-    for row in rows:
-        for name in {row.file, row.path.name}:
-            by_name.setdefault(name, []).append(row)
-    pairs = 0
-    for row in rows:
-        partners = by_name.get(row.paired_real, []) if row.paired_real else []
-        if len(partners) == 1:  # two files of that name say nothing
-            pairs += union.join(row.group, partners[0].group)
+    partners = paired_reals(rows)
+    pairs = sum(union.join(row.group, partners[row.file].group) for row in rows if row.file in partners)
     same = sum(union.join(one.group, other.group) for one, other in _copies(rows))
     seen = [row for row in rows if row.file in (hashes or {})]
     looked = 0

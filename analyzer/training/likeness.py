@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
-from rich.progress import track
 
 from analyzer.training.dataset import TrackCache
 from analyzer.training.groups import CELLS, HASHED, Hashes, face_hashes
 from analyzer.training.material import Found
+from analyzer.training.progress import tracked
 
 KEPT: Final = "likeness.npz"
 MADE_AS: Final = (1, CELLS, HASHED)
@@ -42,7 +42,7 @@ def hashes_of(found: Sequence[Found], cache: TrackCache, *, quiet: bool = True) 
         if (known := kept.get(paths[row.file].stem)) is None or known.state != states[row.file]
     ]
     try:
-        for file, faces in track(missing, "comparing faces", disable=quiet or not missing):
+        for file, faces in tracked(missing, len(missing), "comparing faces", quiet=quiet):
             kept[paths[file].stem] = _Kept(states[file], np.packbits(face_hashes(faces) > 0).tobytes())
     finally:
         if missing:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import torch
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from analyzer.errors import ConfigError
 from analyzer.model.network import DeepfakeNet
+from analyzer.training.progress import StageProgress
 
 EMA_DECAY: Final = 0.999
 CHECKPOINT_S: Final = 60.0
@@ -91,15 +91,6 @@ def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
         group["lr"] = group["base"] * factor
 
 
-def stage_bar(text: str, *, quiet: bool, endless: bool = False) -> Progress:
-    """A progress bar whose only task goes from 0 to 1; `endless`: it only shows that something is done."""
-    known = (TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
-    columns = (TextColumn(text), BarColumn(), *((TimeElapsedColumn(),) if endless else known))
-    bar = Progress(*columns, disable=quiet)
-    bar.add_task(text, total=None if endless else 1.0)
-    return bar
-
-
 def step_seed(seed: int, step: int) -> int:
     """What a step's chances are drawn from, so that they are the same after a resume."""
     return seed * 1_000_003 + step
@@ -128,7 +119,7 @@ class Loop:
         self,
         batches: Iterator[Batch],
         loss_of: Callable[[Batch, int], tuple[Tensor, Mapping[str, Tensor]]],
-        bar: Progress,
+        progress: StageProgress,
         *,
         most: int | None = None,
     ) -> None:
@@ -154,14 +145,14 @@ class Loop:
             self.optimizer.step()
             self.average.update(self.net, step)
             self.place.step, self.place.spent_s = step + 1, self.budget.used_s()
-            bar.update(TaskID(0), completed=share)
+            progress.update(share)
             if step % LOG_EVERY == 0:
                 self._record(step, share, values)
             if time.monotonic() - saved_at > CHECKPOINT_S:
                 self.save(self.optimizer)
                 saved_at = time.monotonic()
             self.beside()
-        bar.update(TaskID(0), completed=1.0)
+        progress.update(1.0)
 
     def _record(self, step: int, share: float, values: Mapping[str, Tensor]) -> None:
         numbers = {name: round(float(value.detach()), 5) for name, value in values.items()}

@@ -223,21 +223,32 @@ def share_out(rows: Sequence[Row], seed: int, shares: Shares | None = None) -> d
 
 
 def _places_by_split(rows: Sequence[Row], by_hand: Mapping[str, str]) -> dict[str, str]:
-    splits: dict[str, set[str]] = {}
+    members: dict[str, list[Row]] = {}
     for row in rows:
-        if row.split:  # one without goes where the others of its group go
-            splits.setdefault(row.group, set()).add(row.split)
-    placed = {}
-    for group, names in splits.items():
-        if len(names) > 1 and names & set(PARTS[1:]) and group not in by_hand:
-            raise ConfigError(
-                f"the group {group!r} has rows of the splits {', '.join(sorted(map(repr, names)))}: what comes from "
-                "one source belongs into one part"
-            )
-        (name, *_) = names
-        if name in PARTS[1:]:
-            placed[group] = name
-    return placed
+        if row.split and row.group not in by_hand:  # one without a split goes where the others of its group go
+            members.setdefault(row.group, []).append(row)
+    splits = {group: {row.split for row in listed} for group, listed in members.items()}
+    divided = [group for group, names in splits.items() if len(names) > 1 and names & set(PARTS[1:])]
+    if divided:
+        named = "; ".join(f"{group!r} ({_by_split(members[group])})" for group in divided[:NAMED])
+        more = f"; and {len(divided) - NAMED} more" if len(divided) > NAMED else ""
+        raise ConfigError(
+            f"files of one group must be in one split, or what was learned would be measured; divided are: "
+            f"{named}{more}. Write one split for each group into the manifest, or put the group into a part by hand "
+            "(--place)"
+        )
+    return {group: name for group, (name, *_) in splits.items() if name in PARTS[1:]}
+
+
+def _by_split(rows: Sequence[Row]) -> str:
+    """For people: the first file of each split, and how many more there are."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row.split, []).append(printable(row.file))
+    return ", ".join(
+        f"{split}: {files[0]}{f' and {len(files) - 1} more' if len(files) > 1 else ''}"
+        for split, files in sorted(found.items())
+    )
 
 
 def _part(group: str, seed: int, shares: Shares) -> str:
@@ -249,6 +260,17 @@ def _part(group: str, seed: int, shares: Shares) -> str:
         return "calibration"
     # at the other end, so that another share of windows moves nobody into or out of what is held out
     return "window" if point >= 1 - shares.window * (1 - held_out) else "train"
+
+
+def paired_reals(rows: Iterable[Row]) -> dict[str, Row]:
+    """File of each row -> the row that its `paired_real` names, by file or by name; only where it names exactly one."""
+    listed = list(rows)
+    by_name: dict[str, list[Row]] = {}
+    for row in listed:
+        for name in {row.file, row.path.name}:
+            by_name.setdefault(name, []).append(row)
+    named = ((row.file, by_name.get(row.paired_real, [])) for row in listed if row.paired_real)
+    return {file: partners[0] for file, partners in named if len(partners) == 1}
 
 
 def count_kinds(rows: Iterable[Row]) -> tuple[int, int]:

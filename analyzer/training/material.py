@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -12,7 +12,7 @@ from analyzer.config import NUM_FRAMES
 from analyzer.errors import ConfigError
 from analyzer.training.dataset import Track
 from analyzer.training.geometry import Landmarks
-from analyzer.training.manifest import Row
+from analyzer.training.manifest import Row, paired_reals
 from analyzer.training.synthesis import Donor
 
 Found = tuple[Row, Track]
@@ -22,48 +22,77 @@ UNLIKE: Final = 0.06
 """Mean distance of the landmarks, in eye distances, from which on a face does not fit."""
 
 
+class TrackPools:
+    """Tracks by name (a fake's method, a real's source), drawn by name, then by group, then evenly within the group.
+
+    A name is drawn in proportion to the square root of its number of groups: a method with one clip would otherwise be
+    drawn as often as one with a thousand, and be learned by heart.
+    """
+
+    def __init__(self, named: Iterable[tuple[str, Found]]) -> None:
+        pools: dict[str, dict[str, list[Found]]] = {}
+        for name, (row, track) in named:
+            pools.setdefault(name, {}).setdefault(row.group, []).append((row, track))
+        self._pools = [list(groups.values()) for groups in pools.values()]
+        shares = np.sqrt([len(groups) for groups in self._pools])
+        self._shares = shares / shares.sum() if len(shares) else shares
+
+    def __bool__(self) -> bool:
+        return bool(self._pools)
+
+    def pick(self, rng: np.random.Generator) -> Found:
+        """One track with its row. Only for pools that hold any."""
+        groups = self._pools[int(rng.choice(len(self._pools), p=self._shares))]
+        group = groups[int(rng.integers(len(groups)))]
+        return group[int(rng.integers(len(group)))]
+
+
 class Material:
     """The tracks that samples are drawn from, sorted by kind. `ConfigError` when there is no real face among them."""
 
     def __init__(self, found: Sequence[Found]) -> None:
         self.found = list(found)
-        reals = [track for row, track in found if not row.fake]
-        self.real_clips = [track for track in reals if is_clip(track)]
-        self.real_stills = [track for track in reals if not is_clip(track)]
-        self.reals = self.real_stills + self.real_clips
-        self.partners: dict[tuple[str, bool], list[Track]] = {}
-        for row, track in found:
-            if not row.fake and row.source:
-                self.partners.setdefault((row.source, is_clip(track)), []).append(track)
-        # fakes by method: a method with many files is no more worth knowing than one with few
-        fakes: dict[str, list[tuple[str, Track]]] = {}
-        for row, track in found:
-            if row.fake:
-                fakes.setdefault(row.method, []).append((row.source, track))
-        self.fakes = list(fakes.values())
-        moving = [[one for one in pool if is_clip(one[1])] for pool in self.fakes]
-        self.fake_clips = [pool for pool in moving if pool]
+        reals = [(row, track) for row, track in found if not row.fake]
         if not reals:
             raise ConfigError("training needs real faces: no usable real file among the training rows")
+        fakes = [(row, track) for row, track in found if row.fake]
+        self.reals = [track for _, track in reals]
+        self.real_clips = [track for track in self.reals if is_clip(track)]
+        self._real_pools = {
+            moving: TrackPools((row.source, (row, track)) for row, track in reals if is_clip(track) == moving)
+            for moving in (False, True)
+        }
+        self._fakes = TrackPools((row.method, (row, track)) for row, track in fakes)
+        self._fake_clips = TrackPools((row.method, (row, track)) for row, track in fakes if is_clip(track))
+        self._of_source: dict[tuple[str, bool], list[Track]] = {}
+        for row, track in reals:
+            if row.source:
+                self._of_source.setdefault((row.source, is_clip(track)), []).append(track)
+        tracks = {row.file: track for row, track in reals}
+        pairs = paired_reals(row for row, _ in found)
+        self._paired = {file: tracks[real.file] for file, real in pairs.items() if real.file in tracks}
 
     def pick_real(self, rng: np.random.Generator, stills: float) -> Track:
-        pools = (self.real_stills, self.real_clips)
-        pool = pools[0] if rng.random() < stills else pools[1]
-        pool = pool or pools[0] or pools[1]
-        return pool[int(rng.integers(len(pool)))]
+        """A real picture with probability `stills`, otherwise a real clip; the other kind where there is none."""
+        moving = bool(rng.random() >= stills)
+        return (self._real_pools[moving] or self._real_pools[not moving]).pick(rng)[1]
 
-    def pick_fake(self, rng: np.random.Generator, *, clips: bool) -> tuple[Track, Track] | None:
-        """A fake, and a real of the same source, or of any where that has none; both clips if `clips`.
+    def pick_fake(self, rng: np.random.Generator, *, clips: bool, paired: float = 0.0) -> tuple[Track, Track] | None:
+        """A fake and a real to set beside it; both are clips if `clips`.
 
-        A real of another source would teach what tells the sources apart. None without fakes, and for `clips` without
-        real clips: beside a picture a clip would be fake because it moves.
+        With probability `paired` the real is the one that the fake was made from, where both are pictures or both
+        clips; otherwise one of the same source, or of any where that has none: a real of another source would teach
+        what tells the sources apart. None without fakes, and for `clips` without real clips: beside a picture a clip
+        would be fake because it moves.
         """
-        pools = self.fake_clips if clips else self.fakes
+        pools = self._fake_clips if clips else self._fakes
         if not pools or (clips and not self.real_clips):
             return None
-        pool = pools[int(rng.integers(len(pools)))]
-        source, fake = pool[int(rng.integers(len(pool)))]
-        alike = self.partners.get((source, is_clip(fake)))
+        row, fake = pools.pick(rng)
+        own = self._paired.get(row.file)
+        if rng.random() < paired and own is not None and is_clip(own) == is_clip(fake):
+            return fake, own
+        alike = self._of_source.get((row.source, is_clip(fake)))
         if alike:
             return fake, alike[int(rng.integers(len(alike)))]
         return fake, self.pick_real(rng, 0.0 if is_clip(fake) else 1.0)

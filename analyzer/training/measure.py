@@ -6,17 +6,19 @@ What a published figure needs is `evaluate`, which goes through the serving code
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from analyzer.model.card import CalibrationValues
 from analyzer.model.network import DeepfakeNet
 from analyzer.training.encoded import encode
 from analyzer.training.look import Paint
+from analyzer.training.manifest import Row
 from analyzer.training.material import Found, is_clip
 from analyzer.training.metrics import at_threshold, auc
 from analyzer.training.samples import PlainWindows, PseudoWindows
@@ -166,40 +168,52 @@ def measure(net: DeepfakeNet, found: Sequence[Found], values: CalibrationValues,
     return OnDev(figures, reliable)
 
 
-GLANCE_CLIPS: Final = 40
-"""So many clips of dev at most are looked at during stage A, ..."""
+GLANCE_FILES: Final = 100
+"""Clips, and pictures, of each kind that a glance measures at most, ..."""
 GLANCE_FRAMES: Final = (0, 5, 10, 15)
-"""... these frames of one window of each, ..."""
+"""... the frames of one window of each clip, ..."""
 GLANCE_PSEUDO: Final = 16
-"""... and pseudo-fakes of so many of its real faces: seconds in all."""
+"""... and real clips that pseudo-fakes are made of."""
 
 
-def glance(net: DeepfakeNet, found: Sequence[Found], bench: Bench, precision: str = "float32") -> dict[str, float]:
-    """A first idea of how single faces do: AUC of the mean frame logit on dev clips and on their pseudo-fakes.
+class Glance:
+    """A quick figure of how single faces do on dev during stage A: AUC of the mean frame logit, in all and by family.
 
-    Always the same windows for one `bench.seed`, so that two looks can be compared. `precision`: that of stage A, which
-    is the fast one. Changes nothing in `net`.
+    The crops are drawn once, from `bench.seed`, so figures of different times can be compared.
     """
-    figures: dict[str, float] = {}
-    moving = few(clips(found), GLANCE_CLIPS // 2)
-    if moving:
-        _put(figures, "auc.frames", _glance_auc(net, PlainWindows(moving, bench.seed, 1), bench, precision))
-    reals = [(row, track) for row, track in found if not row.fake]
-    for family in ("F1", "F4", "F5"):
-        chosen = evenly(clips(reals) or (reals if family in STILL_FAMILIES else []), GLANCE_PSEUDO)
-        if chosen:
-            samples = PseudoWindows(chosen, family, bench.seed)
-            _put(figures, f"pseudo.{family}.frames", _glance_auc(net, samples, bench, precision))
-    return figures
 
+    def __init__(self, found: Sequence[Found], bench: Bench) -> None:
+        self._device = bench.device
+        self._sets: list[tuple[str, Tensor, list[Row]]] = []
+        """Name, crops (n, frames, 224, 224, 3) and row of each."""
+        moving, still = few(clips(found), GLANCE_FILES), few(stills(found), GLANCE_FILES)
+        self._add("auc.frames", moving, PlainWindows(moving, bench.seed, 1), GLANCE_FRAMES)
+        self._add("auc.pictures", still, PlainWindows(still, bench.seed, 1), GLANCE_FRAMES[:1])
+        reals = [(row, track) for row, track in found if not row.fake]
+        for family in ("F1", "F4", "F5"):
+            chosen = evenly(clips(reals) or (reals if family in STILL_FAMILIES else []), GLANCE_PSEUDO)
+            pairs = [(replace(row, fake=fake, family=family), track) for row, track in chosen for fake in (False, True)]
+            self._add(f"pseudo.{family}.frames", pairs, PseudoWindows(chosen, family, bench.seed), GLANCE_FRAMES)
 
-def _glance_auc(net: DeepfakeNet, samples: PlainWindows | PseudoWindows, bench: Bench, precision: str) -> float | None:
-    scores, truth = [], []
-    for pixels, _, fake, _ in loader(samples, bench.batch, 0):
-        _, logits = encode(net, pixels[:, list(GLANCE_FRAMES)], bench.device, precision)
-        scores.append(logits.mean(dim=1).double().cpu().numpy())
-        truth.append(fake.numpy() > 0.5)
-    return auc(np.concatenate(scores), np.concatenate(truth))
+    def _add(
+        self, name: str, found: Sequence[Found], samples: PlainWindows | PseudoWindows, frames: Sequence[int]
+    ) -> None:
+        if found:
+            drawn = [window for i in range(len(samples)) for window in samples[i].pixels[:, list(frames)]]
+            self._sets.append((name, torch.from_numpy(np.stack(drawn)), [row for row, _ in found]))
+
+    def measure(self, net: DeepfakeNet, precision: str = "float32") -> dict[str, float]:
+        """AUCs of `net` in eval mode; families have a figure where there is more than one. Changes nothing in it."""
+        figures: dict[str, float] = {}
+        for name, pixels, rows in self._sets:
+            scores = encode(net, pixels, self._device, precision)[1].mean(dim=1).double().cpu().numpy()
+            fake = np.array([row.fake for row in rows])
+            _put(figures, name, auc(scores, fake))
+            families = sorted({row.family for row in rows if row.fake})
+            for family in families if len(families) > 1 else ():
+                chosen = np.array([not row.fake or row.family == family for row in rows])
+                _put(figures, f"{name}.{family}", auc(scores[chosen], fake[chosen]))
+        return figures
 
 
 def _put(figures: dict[str, float], name: str, value: float | None) -> None:

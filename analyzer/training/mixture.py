@@ -22,6 +22,8 @@ class Mixture:
     """Windows from a picture that is moved about (stage B)."""
     real_fakes: float = 0.0
     """Samples whose fake half is a fake of the manifest rather than a pseudo-fake."""
+    paired: float = 0.7
+    """Of the fakes of the manifest, those set beside the very real file that they were made from, where it is there."""
     donors: float = 0.25
     """Of the pseudo-fakes, those with somebody else's face."""
     decoded: float = 0.6

@@ -67,7 +67,7 @@ class TrainOptions:
     """How much of real calibration material may be flagged at 0.5."""
     workers: int = 2
     batch: int = 8
-    """Clips or pictures per step of stage A (each gives 4 crops)."""
+    """Clips or pictures per step of stage A (each gives `analyzer.training.samples.CROPS` crops)."""
     rate_backbone: float = 3e-5
     rate_head: float = 3e-4
     steps: int | None = None

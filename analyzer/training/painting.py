@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from rich.progress import Progress, TaskID
 from torch import Tensor, nn
 
 from analyzer.errors import ConfigError, WeightsError
 from analyzer.training.checkpoint import save_whole
-from analyzer.training.loop import Budget, Log, stage_bar
+from analyzer.training.loop import Budget, Log
 from analyzer.training.material import Material
 from analyzer.training.options import TrainOptions
 from analyzer.training.painter import BUILDS, Autoencoder, Build, Lesson, Painter, error_of, train_autoencoder
+from analyzer.training.progress import StageProgress
 from analyzer.training.synthesis import PAINTED
 
 PAINTERS: Final = "painters.pt"
@@ -50,9 +50,9 @@ class Painting:
             return []
         nets = load_painters(path, self.made_by) if options.resume else []
         if len(nets) < len(BUILDS):
-            with stage_bar("A: painters", quiet=options.quiet) as bar:
+            with StageProgress("A: painters", quiet=options.quiet) as progress:
                 for index in range(len(nets), len(BUILDS)):
-                    nets.append(self._train(index, bar))
+                    nets.append(self._train(index, progress))
                     save_painters(path, nets, self.made_by)
         painters = [Painter(net) for net in nets]
         errors = [error_of(painter, self._pick, options.seed) for painter in painters]
@@ -66,14 +66,14 @@ class Painting:
     def _pick(self) -> Any:
         return partial(self.material.pick_real, stills=self.options.mixture.stills)
 
-    def _train(self, index: int, bar: Progress) -> Autoencoder:
+    def _train(self, index: int, progress: StageProgress) -> Autoencoder:
         options = self.options
         budget = Budget(options.minutes * 60 * options.painter_share / len(BUILDS), options.steps)
         budget.start()
 
         def done(step: int) -> float:
             share = budget.share(step)
-            bar.update(TaskID(0), completed=(index + share) / len(BUILDS))
+            progress.update((index + share) / len(BUILDS))
             return share
 
         lesson = Lesson(self._pick, self.layers, self.device)

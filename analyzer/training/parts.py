@@ -14,6 +14,7 @@ from analyzer.training.groups import Joined, as_given, join_groups
 from analyzer.training.likeness import hashes_of
 from analyzer.training.loop import Log
 from analyzer.training.manifest import (
+    NAMED,
     PARTS,
     Row,
     Shares,
@@ -54,7 +55,7 @@ def gather(options: TrainOptions, log: Log) -> dict[str, list[Found]]:
     shared, apart = share_joined([row for row, _ in found], joined, options)
     if apart:
         log({"stage": "faces", "belong together but placed apart": apart})
-        console.print(f"warning: belong together but were placed apart: {', '.join(apart)}")
+        console.print(f"warning: {_placed_apart(apart)}")
     parts = {name: [(row, tracks[row.file]) for row in part] for name, part in shared.items()}
     for name, part in parts.items():
         reals, fakes = count_kinds(row for row, _ in part)
@@ -120,11 +121,27 @@ def lacking(parts: Mapping[str, Sequence[Found]], options: TrainOptions) -> list
     return warnings
 
 
-def share_joined(rows: Sequence[Row], joined: Joined, options: TrainOptions) -> tuple[dict[str, list[Row]], list[str]]:
-    """Share out rows so that what was put together is in one part; and groups left apart since they were placed so.
+def _placed_apart(apart: Sequence[Mapping[str, Sequence[str]]]) -> str:
+    """For people: which groups belong together but are in different parts, and what to do."""
+    named = [
+        " and ".join(f"{', '.join(groups[:NAMED])} in {part}" for part, groups in places.items())
+        for places in apart[:NAMED]
+    ]
+    more = f"; and {len(apart) - NAMED} more" if len(apart) > NAMED else ""
+    return (
+        f"groups that look alike, share a file or are a fake and its real are in different parts: {'; '.join(named)}"
+        f"{more}. What is measured on them comes out too good: put them into one part (column `split`, or --place)"
+    )
+
+
+def share_joined(
+    rows: Sequence[Row], joined: Joined, options: TrainOptions
+) -> tuple[dict[str, list[Row]], list[dict[str, list[str]]]]:
+    """Share out rows so that what was put together is in one part.
 
     What was put together goes where one of it was placed by hand or by a split, otherwise where the first of its
-    groups by name goes, so that the held-out parts get their share.
+    groups by name goes, so that the held-out parts get their share. The second result has an entry for each set of
+    groups that belong together but were placed into different parts: its groups by part.
     """
     alone = share_out(rows, options.seed, Shares(window=options.window_share, placed=options.placed))
     wishes = {row.group: part for part, members in alone.items() for row in members}
@@ -133,12 +150,14 @@ def share_joined(rows: Sequence[Row], joined: Joined, options: TrainOptions) -> 
     for group in wishes:
         members.setdefault(joined.names[group], []).append(group)
     decided: dict[str, str] = {}
-    apart: list[str] = []
+    apart: list[dict[str, list[str]]] = []
     for together in members.values():
         placed = {wishes[group] for group in together if group in by_hand}
         part = min(placed) if placed else wishes[min(together)]
         decided |= {group: wishes[group] if group in by_hand else part for group in together}
-        apart += sorted(group for group in together if len(placed) > 1 and group in by_hand)
+        if len(placed) > 1:
+            places = {name: sorted(group for group in together if decided[group] == name) for name in PARTS}
+            apart.append({name: groups for name, groups in places.items() if groups})
     parts: dict[str, list[Row]] = {name: [] for name in PARTS}
     for row in rows:
         parts[decided[row.group]].append(replace(row, group=joined.names[row.group]))

@@ -101,17 +101,18 @@ def _running_mean(values: Sequence[float]) -> list[float]:
 
 
 def _dev(axes: Axes, lines: Sequence[Line]) -> bool:
-    """AUCs of the looks at dev over the steps of stage A."""
-    looks = [line for line in lines if line.get("stage") == "dev"]
-    names = sorted({name for line in looks for name in line} - {"stage", "step"})
+    """AUCs on dev over the faces that stage A has learned from."""
+    glances = [line for line in lines if line.get("stage") == "dev"]
+    names = sorted({name for line in glances for name in line if name.startswith(("auc.", "pseudo."))})
     for name in names:
-        steps, values = zip(*((line["step"], line[name]) for line in looks if name in line), strict=True)
-        axes.plot(steps, values, marker="o", label=name)
+        faces, values = zip(*((line.get("faces", 0), line[name]) for line in glances if name in line), strict=True)
+        whole = name.startswith("auc.") and name.count(".") == 1
+        axes.plot(faces, values, marker="o", markersize=3, label=name, linewidth=2.5 if whole else 1)
     if not names:
         return False
     axes.axhline(0.5, color="grey", linewidth=1, linestyle=":")
-    axes.set(xlabel="step of stage A", ylabel="AUC", ylim=(-0.02, 1.02), title="Single faces of groups held out (dev)")
-    axes.legend()
+    axes.set(xlabel="faces learned from", ylabel="AUC", ylim=(-0.02, 1.02), title="Single faces of dev during stage A")
+    axes.legend(fontsize=7, ncols=2)
     return True
 
 

@@ -27,6 +27,8 @@ __all__ = ["ImageSamples", "PlainWindows", "PseudoWindows", "WindowSamples", "ch
 CELLS: Final = 7
 """Height and width of a seam map: the network's last feature map."""
 VIDEO_CODECS: Final = ("h264", "vp8")
+CROPS: Final = 4
+"""Crops that each index of `ImageSamples` gives: two real, two fake."""
 
 
 class Crops(NamedTuple):
@@ -72,8 +74,9 @@ class ImageSamples:
         rng = np.random.default_rng((self.seed, 1, index))
         real = self.material.pick_real(rng, self.mixture.stills)
         fake = None
-        if rng.random() < self.mixture.real_fakes and (picked := self.material.pick_fake(rng, clips=False)):
-            fake, real = picked
+        if rng.random() < self.mixture.real_fakes:
+            picked = self.material.pick_fake(rng, clips=False, paired=self.mixture.paired)
+            fake, real = picked or (None, real)
         still = len(real.jpegs) == 1 or (fake is not None and len(fake.jpegs) == 1)
         # Two crops of a kind either way, so that every batch has one size: two frames, or a picture twice.
         parts = [self._one(rng, real, fake, 1) for _ in range(2)] if still else [self._one(rng, real, fake, 2)]
@@ -141,9 +144,9 @@ class WindowSamples:
     def __getitem__(self, index: int) -> Windows:
         rng = np.random.default_rng((self.seed, 2, index))
         draw = int(rng.integers(2**31))
-        if rng.random() < self.mixture.real_fakes and (picked := self.material.pick_fake(rng, clips=True)):
-            fake, real = picked
-            if (both := _both_windows(draw, real, fake)) is not None:
+        if rng.random() < self.mixture.real_fakes:
+            picked = self.material.pick_fake(rng, clips=True, paired=self.mixture.paired)
+            if picked is not None and (both := _both_windows(draw, picked[1], picked[0])) is not None:
                 return both
         real = self.material.pick_real(rng, self.mixture.window_stills)
         still = len(real.jpegs) < NUM_FRAMES

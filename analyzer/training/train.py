@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -16,7 +17,6 @@ from typing import Any, Final
 
 import torch
 from rich.console import Console
-from rich.progress import TaskID
 from torch import Tensor
 
 from analyzer.errors import ConfigError, WeightsError
@@ -28,9 +28,9 @@ from analyzer.training.checkpoint import CHECKPOINT, Checkpoint, digest_of_parts
 from analyzer.training.depthwise import quicken
 from analyzer.training.encoded import ENCODED, Encoded, digest_of, encode_all, load_encoded, save_encoded
 from analyzer.training.journal import Journal
-from analyzer.training.loop import Average, Budget, Loop, Place, stage_bar, step_seed
+from analyzer.training.loop import Average, Budget, Loop, Place, step_seed
 from analyzer.training.material import Found, Material
-from analyzer.training.measure import Bench, clips, glance, measure
+from analyzer.training.measure import Bench, Glance, clips, measure
 from analyzer.training.new_card import (
     CALIBRATED_ON_DEV,
     CALIBRATED_ON_PICTURES,
@@ -45,7 +45,8 @@ from analyzer.training.painting import FIRST_LAYERS, Painting, wanted
 from analyzer.training.parts import gather
 from analyzer.training.plots import NOTE, draw_plots, have_matplotlib
 from analyzer.training.precision import faster_precision, pick_device
-from analyzer.training.samples import ImageSamples, WindowSamples
+from analyzer.training.progress import StageProgress
+from analyzer.training.samples import CROPS, ImageSamples, WindowSamples
 from analyzer.training.stage_c import StageC, card_figures
 from analyzer.training.stages import StageA, StageB, freeze, keep_of_start, loader
 
@@ -157,7 +158,7 @@ class _Run:
         figures: dict[str, Measured] = {}
         if "C" in self.options.stages:
             values, figures = self._calibrate(window_counts=trained)
-        with stage_bar("C: figures of dev", quiet=self.options.quiet, endless=True):
+        with StageProgress("C: figures of dev", quiet=self.options.quiet, endless=True):
             on_dev = measure(self.net, self.parts["dev"], values, replace(self.bench, painters=self.painters))
         operating = {name: asdict(figure) for name, figure in figures.items()}
         self._log({"stage": "C", **asdict(values), **on_dev.figures, **operating, "reliability": on_dev.reliability})
@@ -167,7 +168,7 @@ class _Run:
 
     def _calibrate(self, *, window_counts: bool) -> tuple[CalibrationValues, dict[str, Measured]]:
         options, held_out = self.options, self._held_out()
-        with stage_bar("C: calibration", quiet=options.quiet, endless=True):
+        with StageProgress("C: calibration", quiet=options.quiet, endless=True):
             found = StageC(self.bench, options.rule, window_counts=window_counts).calibrate(self.net, held_out)
         self.limits += [CALIBRATED_ON_DEV] if held_out is self.parts["dev"] else []
         self.limits += [CALIBRATED_ON_PICTURES] if found.pictures == found.clips.count else []
@@ -202,8 +203,8 @@ class _Run:
             return stage.loss(self.net, batch, self.device, self.place.precision)
 
         loop = self._loop(stage.optimizer(self.net), SHARE_A if "B" in options.stages else 0.9, self._glancing())
-        with stage_bar("A: single faces", quiet=options.quiet) as bar:
-            loop.run(iter(batches), loss_of, bar)
+        with StageProgress("A: single faces", quiet=options.quiet) as progress:
+            loop.run(iter(batches), loss_of, progress)
         self._save_checkpoint(loop.optimizer)
         self.net.load_state_dict(self.average.net.state_dict())
         if options.start_share:
@@ -231,18 +232,24 @@ class _Run:
         return chosen
 
     def _glancing(self) -> Callable[[], None]:
-        """Looks at dev once in a while: writes what the average is worth so far."""
-        every_s, last_s = self.options.measure_every * 60, time.monotonic()
+        """Measures the average of the weights on dev once in a while, and at the start."""
+        every_s, last_s = self.options.measure_every * 60, -math.inf
+        glance = Glance(self.parts["dev"], self.bench) if every_s else None
 
         def glance_when_due() -> None:
             nonlocal last_s
-            if every_s and self.parts["dev"] and time.monotonic() - last_s >= every_s:
-                figures = glance(self.average.net, self.parts["dev"], self.bench, self.place.precision)
-                self._log({"stage": "dev", "step": self.place.step, **figures})
-                self._draw()
+            if glance is not None and time.monotonic() - last_s >= every_s:
+                self._log_glance(glance)
                 last_s = time.monotonic()
 
         return glance_when_due
+
+    def _log_glance(self, glance: Glance) -> None:
+        figures = glance.measure(self.average.net, self.place.precision)
+        if figures:
+            seconds, faces = round(self.place.spent_s, 1), self.place.step * self.options.batch * CROPS
+            self._log({"stage": "dev", "step": self.place.step, "spent_s": seconds, "faces": faces, **figures})
+            self._draw()
 
     def _stage_b(self) -> None:
         options = self.options
@@ -268,8 +275,8 @@ class _Run:
         self.net.window_path.train()
         loop = self._loop(stage.optimizer(self.net), SHARE_B)
         most = stage.most(len(encoded.features)) if options.steps is None else None
-        with stage_bar("B: windows", quiet=options.quiet) as bar:
-            loop.run(batches(), loss_of, bar, most=most)
+        with StageProgress("B: windows", quiet=options.quiet) as progress:
+            loop.run(batches(), loss_of, progress, most=most)
         self.net.load_state_dict(self.average.net.state_dict())
 
     def _encode(self) -> Encoded:
@@ -285,11 +292,11 @@ class _Run:
         limit, by_count = self.place.windows or steps_or_all, bool(self.place.windows) or options.steps is not None
         samples = WindowSamples(self._unseen(), options.mixture, options.seed, ENDLESS, self.painters)
         batches = loader(samples, 4, options.workers)
-        with stage_bar("B: encoding windows", quiet=options.quiet) as bar:
+        with StageProgress("B: encoding windows", quiet=options.quiet) as progress:
 
             def enough(count: int) -> bool:
                 share = count / limit if by_count else max(count / limit, budget.share(0))
-                bar.update(TaskID(0), completed=min(1.0, share))
+                progress.update(min(1.0, share))
                 return share >= 1
 
             encoded = encode_all(self.net, iter(batches), self.device, self.place.precision, enough)

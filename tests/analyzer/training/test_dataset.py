@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import os
 import struct
+import time
 import zlib
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,9 +35,14 @@ class Untouched:
 
 
 def crash_at_bad(item: Row, _: Path) -> str | None:
-    """What a decoder does with a hostile file."""
+    """What a decoder does with a hostile file; the other files are cut only after it has begun."""
+    begun = item.path.with_name("begun")
     if item.file == "bad":
+        begun.touch()
         os._exit(3)
+    while not begun.exists():
+        time.sleep(0.01)
+    time.sleep(0.2)  # the end of a process is noticed a little later
     return None
 
 
@@ -207,11 +215,23 @@ def test_a_label_of_one_face_is_looked_at_anew_where_it_was_not_before(tmp_path:
     assert cache.path_of(replace(item, one_face=True)) != cache.path_of(item)
 
 
-def test_a_file_that_ends_its_process_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_ends_its_process_is_passed_over_and_all_processes_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    workers = dataset._workers
+
+    def counting(count: int) -> AbstractContextManager[ProcessPoolExecutor]:
+        made.append(count)
+        return workers(count)
+
+    monkeypatch.setattr(dataset, "_workers", counting)
     monkeypatch.setattr(dataset, "_cut_in_process", crash_at_bad)
-    rows = [row(tmp_path / name) for name in ("a", "bad", "b", "c")]
+    rows = [row(tmp_path / name) for name in ("a", "bad", *(f"file{i}" for i in range(10)))]
     failures = TrackCache(tmp_path).build(rows, workers=2, quiet=True)
     assert [(Path(failure.file).name, "ended the process" in failure.reason) for failure in failures] == [("bad", True)]
+    assert made[0] == made[-1] == 2
+    assert set(made[1:-1]) == {1}
 
 
 def test_text_called_a_picture_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from torch import Tensor
 from analyzer.errors import ConfigError
 from analyzer.model.network import DeepfakeNet
 from analyzer.training import loop
-from analyzer.training.loop import Average, Budget, Loop, Place, cosine, stage_bar
+from analyzer.training.loop import Average, Budget, Loop, Place, cosine
+from analyzer.training.progress import StageProgress
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def test_a_loop_takes_its_steps_logs_saves_and_calls_what_runs_beside(
     made = make_loop(net, 3, lines, saves)
     made.beside = lambda: beside.append(made.place.step)
     before = weight_of(made.average.net).clone()
-    made.run(itertools.repeat(1.0), lambda batch, _: head_loss(net, batch), stage_bar("A", quiet=True))
+    made.run(itertools.repeat(1.0), lambda batch, _: head_loss(net, batch), StageProgress("A", quiet=True))
     assert (made.place.step, saves, beside) == (3, [1, 2, 3], [1, 2, 3])
     assert [line["step"] for line in lines] == [0]
     assert not torch.equal(before, weight_of(made.average.net))
@@ -55,17 +56,17 @@ def test_a_loop_takes_its_steps_logs_saves_and_calls_what_runs_beside(
 
 def test_a_loop_ends_with_its_batches_or_at_the_most_steps(net: DeepfakeNet) -> None:
     few = make_loop(net, 9, [], [])
-    few.run(iter([1.0, 1.0]), lambda batch, _: head_loss(net, batch), stage_bar("A", quiet=True))
+    few.run(iter([1.0, 1.0]), lambda batch, _: head_loss(net, batch), StageProgress("A", quiet=True))
     assert few.place.step == 2
     most = make_loop(net, 9, [], [])
-    most.run(itertools.repeat(1.0), lambda batch, _: head_loss(net, batch), stage_bar("A", quiet=True), most=4)
+    most.run(itertools.repeat(1.0), lambda batch, _: head_loss(net, batch), StageProgress("A", quiet=True), most=4)
     assert most.place.step == 4
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_says_what_to_do(net: DeepfakeNet) -> None:
     made = make_loop(net, 3, [], [])
     with pytest.raises(ConfigError, match="stage A, step 1: the gradient is no number"):
-        made.run(iter([1.0, float("nan")]), lambda batch, _: head_loss(net, batch), stage_bar("A", quiet=True))
+        made.run(iter([1.0, float("nan")]), lambda batch, _: head_loss(net, batch), StageProgress("A", quiet=True))
     assert bool(weight_of(net).isfinite().all())
 
 

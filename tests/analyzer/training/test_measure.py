@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from analyzer.model.network import DeepfakeNet
 from analyzer.training.dataset import Track
 from analyzer.training.manifest import Row
-from analyzer.training.measure import Bench, glance, reliability
+from analyzer.training.measure import Bench, Glance, reliability
 
 CPU = Bench(torch.device("cpu"), 0, 7)
 
@@ -15,17 +17,29 @@ def test_a_glance_is_the_same_twice_and_changes_nothing(found: list[tuple[Row, T
     torch.manual_seed(0)
     net = DeepfakeNet().eval()
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    figures = glance(net, found, CPU)
+    figures = Glance(found, CPU).measure(net)
     assert set(figures) == {"auc.frames", "pseudo.F1.frames", "pseudo.F4.frames", "pseudo.F5.frames"}
     assert all(0 <= value <= 1 for value in figures.values())
-    assert glance(net, found, CPU) == figures
+    assert Glance(found, CPU).measure(net) == figures
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+def test_a_glance_measures_pictures_beside_clips_and_each_family_of_several(found: list[tuple[Row, Track]]) -> None:
+    fakes = iter(("face swap", "lip-sync"))
+    named = [(replace(row, family=next(fakes) if row.fake else "real"), track) for row, track in found]
+    stills = [
+        (row, replace(track, jpegs=track.jpegs[:1], landmarks=track.landmarks[:1], at_s=track.at_s[:1]))
+        for row, track in found
+    ]
+    figures = Glance([*named, *stills], CPU).measure(DeepfakeNet().eval())
+    assert {"auc.frames", "auc.frames.face swap", "auc.frames.lip-sync", "auc.pictures"} <= set(figures)
+    assert "auc.pictures.F5" not in figures  # the only family there
 
 
 def test_a_glance_at_fakes_alone_or_at_nothing_has_no_figures(found: list[tuple[Row, Track]]) -> None:
     net = DeepfakeNet().eval()
-    assert glance(net, [], CPU) == {}
-    assert glance(net, [(row, track) for row, track in found if row.fake], CPU) == {}
+    assert Glance([], CPU).measure(net) == {}
+    assert Glance([(row, track) for row, track in found if row.fake], CPU).measure(net) == {}
 
 
 def test_reliability_bins_say_what_was_given_what_was_true_and_how_often() -> None:

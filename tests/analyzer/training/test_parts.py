@@ -52,7 +52,7 @@ def test_a_place_by_hand_takes_along_what_belongs_to_it() -> None:
 def test_what_was_placed_apart_by_hand_stays_there_and_is_named() -> None:
     rows = pairs(2)
     parts, apart = share_joined(rows, join_groups(rows), options(placed={"r0": "dev", "f0": "train", "r1": "dev"}))
-    assert apart == ["f0", "r0"]
+    assert apart == [{"train": ["f0"], "dev": ["r0"]}]
     assert [row.file for row in parts["dev"]] == ["r0", "r1", "f1"]
     assert [row.file for row in parts["train"]] == ["f0"]
 

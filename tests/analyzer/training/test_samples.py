@@ -64,8 +64,8 @@ def test_with_painters_whole_pictures_are_painted_too(found: Found, monkeypatch:
     mixture = Mixture(families={"F1": 0.2, "F5": 0.5, PAINTED: 0.3})
     for kind in (ImageSamples, WindowSamples):
         made.clear()
-        drawn = kind(reals, mixture, 0, 12, [inverted])
-        for index in range(12):
+        drawn = kind(reals, mixture, 0, 24, [inverted])
+        for index in range(24):
             assert 0 < drawn[index].fake.sum() <= len(drawn[index].fake) / 2
         assert {(PAINTED, True), ("F5", True), ("F5", False)} <= set(made)
         assert (PAINTED, False) not in made

@@ -57,7 +57,7 @@ def test_a_run_ends_with_weights_that_load_and_a_card_with_figures(options: Trai
     assert {"dev.auc.calibrated", "dev.pseudo.F1.frames"} <= set(card.measured)
     assert {"calibration.real_windows_flagged", "calibration.real_clips_flagged"} <= set(card.measured)
     assert card.seeds == (0,)
-    assert {line["stage"] for line in metrics(options)} == {"faces", "A", "B", "C"}
+    assert {line["stage"] for line in metrics(options)} == {"faces", "dev", "A", "B", "C"}
 
 
 def test_a_run_paints_with_what_it_trained_and_measures_that(
