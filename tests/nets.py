@@ -47,7 +47,7 @@ def _lively_state(seed: int) -> dict[str, torch.Tensor]:
         clips = faces.reshape(2, 16, 3, FACE_SIZE, FACE_SIZE)
         elapsed_s = torch.rand(2, 16)
         for module in net.modules():
-            if isinstance(module, torch.nn.BatchNorm2d | torch.nn.BatchNorm3d):
+            if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d | torch.nn.BatchNorm3d):
                 module.momentum = None  # plain average: one pass gives the statistics of these faces
             elif isinstance(module, torch.nn.Dropout):
                 module.p = 0.0
@@ -58,6 +58,7 @@ def _lively_state(seed: int) -> dict[str, torch.Tensor]:
             for head in (net.frame_path.head[1], net.window_path.head[1]):
                 assert isinstance(head, torch.nn.Linear)
                 head.weight.normal_(0, 0.25)
+            net.frame_path.statistics.head.weight.normal_(0, 0.02)
             net.eval()
             frames = net.frame_path(faces)
             window = net.window_path(frames.features.reshape(2, 16, *frames.features.shape[1:]), elapsed_s)

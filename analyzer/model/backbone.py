@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MIDDLE_CHANNELS = 112
 DEEP_CHANNELS = 320
+TAPPED_CHANNELS = (80, 112, 192)
+"""Of stages 4, 5 and 6, whose statistics the head reads."""
 NUM_STAGES = 8
 """Stages `features[0:8]` of torchvision's EfficientNet-B0; the ninth, the 320 -> 1280 convolution, is not needed."""
 UNBENT_STAGES = range(6)
@@ -32,6 +34,8 @@ class BackboneFeatures(NamedTuple):
     """(N, 112, 14, 14): fine enough to hold blending seams."""
     deep: Tensor
     """(N, 320, 7, 7)."""
+    tapped: tuple[Tensor, Tensor, Tensor]
+    """Stages 4, 5 and 6: (N, 80, 14, 14), (N, 112, 14, 14), (N, 192, 7, 7)."""
 
 
 class Backbone(nn.Module):
@@ -46,9 +50,11 @@ class Backbone(nn.Module):
 
     def forward(self, faces: Tensor) -> BackboneFeatures:
         """`faces` (N, 3, 224, 224), normalised as `preprocess` does."""
-        middle = self.features[:6](faces)  # (N, 112, 14, 14)
-        deep = self.features[6:](middle)  # (N, 320, 7, 7)
-        return BackboneFeatures(middle, deep)
+        stage4 = self.features[:5](faces)  # (N, 80, 14, 14)
+        stage5 = self.features[5](stage4)  # (N, 112, 14, 14)
+        stage6 = self.features[6](stage5)  # (N, 192, 7, 7)
+        deep = self.features[7](stage6)  # (N, 320, 7, 7)
+        return BackboneFeatures(stage5, deep, (stage4, stage5, stage6))
 
 
 def load_backbone_start(net: DeepfakeNet, path: Path, stages: Iterable[int] = UNBENT_STAGES) -> int:

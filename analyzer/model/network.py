@@ -10,6 +10,7 @@ depend on the faces that come with it. That is what lets the window bank keep it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,13 +19,17 @@ from torch import Tensor, nn
 
 from analyzer.config import FACE_SIZE, IMAGENET_MEAN, IMAGENET_STD, MAP_SIZE, NUM_FRAMES
 from analyzer.model.attention import ChannelAttention, SpatialAttention
-from analyzer.model.backbone import DEEP_CHANNELS, MIDDLE_CHANNELS, Backbone
+from analyzer.model.backbone import DEEP_CHANNELS, MIDDLE_CHANNELS, TAPPED_CHANNELS, Backbone
 from analyzer.model.temporal import AttentionPool, TemporalAttention, TemporalBlock, TimeCode
 
-ARCHITECTURE = "efficientnet-b0-split-16x128x7x7-v1"
+ARCHITECTURE = "efficientnet-b0-split-16x128x7x7-v2"
 """Names the tensors' layout and meaning; a weights card for another one is refused."""
+WITHOUT_STATISTICS = "efficientnet-b0-split-16x128x7x7-v1"
+"""The same network before its head read `StageStatistics`: weights for it are loaded with a head that ignores them."""
 CHANNELS = 128
 """Channels of one face's features."""
+VARIANCE_FLOOR = 1e-4
+"""Keeps the logarithm of a flat channel's variance finite."""
 
 
 class FrameFeatures(NamedTuple):
@@ -49,6 +54,34 @@ class WindowOutput(NamedTuple):
     """(B, 16), sums to 1: how much each face counted."""
 
 
+class StageStatistics(nn.Module):
+    """A logit from the mean and the spread of each channel in the middle stages.
+
+    Generated faces show in the texture statistics of the middle stages, pasted ones in the deepest features. Starts at
+    zero, so weights without it can be trained further.
+    """
+
+    def __init__(self, channels: Sequence[int] = TAPPED_CHANNELS, dropout: float = 0.2) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(2 * sum(channels), affine=False)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(2 * sum(channels), 1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Feature maps (N, C_i, H_i, W_i) -> logit (N,). Variances are summed in float32."""
+        parts = []
+        for one in maps:
+            flat = one.float().flatten(2)  # (N, C_i, H_i W_i)
+            mean = flat.mean(dim=2, keepdim=True)  # (N, C_i, 1)
+            variance = (flat - mean).square().mean(dim=2)  # (N, C_i)
+            parts += [mean.squeeze(2), 0.5 * torch.log(variance + VARIANCE_FLOOR)]
+        joined = self.norm(torch.cat(parts, dim=1).to(self.head.weight.dtype))  # (N, 2 * sum of C_i)
+        logit: Tensor = self.head(self.dropout(joined)).squeeze(-1)  # (N,)
+        return logit
+
+
 class FramePath(nn.Module):
     """Encodes single faces, each for itself."""
 
@@ -66,15 +99,16 @@ class FramePath(nn.Module):
         self.channel_attention = ChannelAttention(CHANNELS)
         self.spatial_attention = SpatialAttention()
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * CHANNELS, 1))
+        self.statistics = StageStatistics(dropout=dropout)
 
     def forward(self, x: Tensor) -> FrameFeatures:
         """`x` (N, 3, 224, 224), normalised by `preprocess`."""
-        middle, deep = self.backbone(x)  # (N, 112, 14, 14), (N, 320, 7, 7)
+        middle, deep, tapped = self.backbone(x)  # (N, 112, 14, 14), (N, 320, 7, 7), stages 4 to 6
         y = self.act(self.reduce(deep) + self.tap(middle))  # (N, 128, 7, 7)
         y = self.channel_attention(y)  # (N, 128, 7, 7)
         features, map_logits = self.spatial_attention(y)  # (N, 128, 7, 7), (N, 1, 7, 7)
         pooled = torch.cat([features.mean(dim=(2, 3)), features.amax(dim=(2, 3))], dim=1)  # (N, 256)
-        logit = self.head(pooled).squeeze(-1)  # (N,)
+        logit = self.head(pooled).squeeze(-1) + self.statistics(tapped)  # (N,)
         return FrameFeatures(features, torch.sigmoid(map_logits), logit, map_logits)
 
 

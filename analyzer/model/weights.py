@@ -31,7 +31,7 @@ from analyzer.model.card import (
     find_weights,
     read_card,
 )
-from analyzer.model.network import ARCHITECTURE, DeepfakeNet
+from analyzer.model.network import ARCHITECTURE, WITHOUT_STATISTICS, DeepfakeNet, StageStatistics
 
 __all__ = [
     "CalibrationValues",
@@ -69,6 +69,8 @@ def load_weights(path: Path) -> tuple[StateDict, WeightsCard]:
         )
     _check_card(card, path)
     state = _parse(path, data)
+    if card.architecture == WITHOUT_STATISTICS:
+        state = _ignoring_statistics() | state
     _check_state(state, path)
     stored = CalibrationValues(*(float(state[f"calibration.{name}"]) for name in ("a", "b", "c")))
     for name in ("a", "b", "c"):
@@ -156,7 +158,7 @@ def _parse(path: Path, data: bytes) -> StateDict:
 
 
 def _check_card(card: WeightsCard, path: Path) -> None:
-    if card.architecture != ARCHITECTURE:
+    if card.architecture not in (ARCHITECTURE, WITHOUT_STATISTICS):
         raise WeightsError(
             f"{path} is for the network {card.architecture!r}, this version runs {ARCHITECTURE!r}: "
             "use weights that were made for it"
@@ -166,6 +168,11 @@ def _check_card(card: WeightsCard, path: Path) -> None:
         raise WeightsError(f"{path} expects input {card.input}, this version gives {expected}")
     if not 0 < card.threshold < 1:
         raise WeightsError(f"{path}: expected a threshold between 0 and 1, got {card.threshold}")
+
+
+def _ignoring_statistics() -> StateDict:
+    """The tensors of a head that gives the statistics no weight."""
+    return {f"frame_path.statistics.{name}": tensor for name, tensor in StageStatistics().state_dict().items()}
 
 
 def _check_state(state: StateDict, path: Path) -> None:

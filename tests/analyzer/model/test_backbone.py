@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torchvision.models import efficientnet_b0
 
 from analyzer.errors import WeightsError
-from analyzer.model.backbone import Backbone, load_backbone_start
+from analyzer.model.backbone import TAPPED_CHANNELS, Backbone, load_backbone_start
 from analyzer.model.network import DeepfakeNet
 
 
@@ -20,11 +20,13 @@ def start_file(tmp_path: Path) -> Path:
     return path
 
 
-def test_one_face_gives_features_at_two_depths() -> None:
+def test_one_face_gives_features_at_two_depths_and_the_maps_of_three_stages() -> None:
     with torch.inference_mode():
-        middle, deep = Backbone().eval()(torch.zeros(1, 3, 224, 224))
+        middle, deep, tapped = Backbone().eval()(torch.zeros(1, 3, 224, 224))
     assert middle.shape == (1, 112, 14, 14)
     assert deep.shape == (1, 320, 7, 7)
+    assert [tuple(one.shape[1:]) for one in tapped] == [(80, 14, 14), (112, 14, 14), (192, 7, 7)]
+    assert tuple(one.shape[1] for one in tapped) == TAPPED_CHANNELS
 
 
 def test_start_weights_are_copied_into_the_stages_asked_for_and_no_others(start_file: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from analyzer.config import IMAGENET_MEAN, IMAGENET_STD
-from analyzer.model.network import DeepfakeNet, WindowPath, cost, describe, preprocess
+from analyzer.model.network import DeepfakeNet, StageStatistics, WindowPath, cost, describe, preprocess
 from tests.nets import lively_net, random_face
 
 
@@ -29,6 +29,25 @@ def test_what_the_frame_path_says_of_a_face_does_not_depend_on_the_other_faces()
         alone = net.frame_path(faces[1:2])
     assert torch.allclose(together.features[1], alone.features[0], atol=1e-4)
     assert torch.allclose(together.logit[1], alone.logit[0], atol=1e-4)
+
+
+def test_stage_statistics_start_without_a_say_and_read_mean_and_spread() -> None:
+    statistics = StageStatistics(channels=(2, 1)).eval()
+    maps = [torch.randn(3, 2, 5, 5), torch.randn(3, 1, 4, 4)]
+    assert torch.equal(statistics(maps), torch.zeros(3))
+    with torch.no_grad():
+        statistics.head.weight.copy_(torch.tensor([[1.0, 0, 0, 0, 0, 0]]))
+        mean = statistics(maps)
+        statistics.head.weight.copy_(torch.tensor([[0, 0, 0, 1.0, 0, 0]]))
+        spread = statistics(maps)
+    torch.testing.assert_close(mean, maps[0][:, 0].mean(dim=(1, 2)), atol=1e-4, rtol=0)
+    torch.testing.assert_close(spread, maps[0][:, 1].flatten(1).std(dim=1, correction=0).log(), atol=1e-3, rtol=0)
+
+
+def test_statistics_of_flat_maps_are_finite_in_half_precision() -> None:
+    statistics = StageStatistics(channels=(2,)).eval().half()
+    torch.nn.init.ones_(statistics.head.weight)
+    assert statistics([torch.full((1, 2, 7, 7), 300.0, dtype=torch.half)]).isfinite().all()
 
 
 def test_the_window_path_hears_order_and_elapsed_time() -> None:

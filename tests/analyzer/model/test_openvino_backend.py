@@ -88,11 +88,11 @@ def test_a_network_is_converted_once_and_a_damaged_copy_is_made_anew(
     openvino = sys.modules["openvino"]
     with monkeypatch.context() as patched:
         patched.setattr(openvino, "convert_model", None)
-        torch.testing.assert_close(backend(cache).encode([random_face(1)]).logit, before, atol=1e-5, rtol=0)
+        torch.testing.assert_close(backend(cache).encode([random_face(1)]).logit, before, atol=1e-4, rtol=0)
     for path in kept:
         path.write_text("<net")
     with caplog.at_level(logging.WARNING):
-        torch.testing.assert_close(backend(cache).encode([random_face(1)]).logit, before, atol=1e-5, rtol=0)
+        torch.testing.assert_close(backend(cache).encode([random_face(1)]).logit, before, atol=1e-4, rtol=0)
     assert "cannot be read and is made anew" in caplog.text
 
 
@@ -102,7 +102,7 @@ def test_a_kept_network_that_says_something_else_is_made_anew(cache: Path, caplo
     for path in cache.glob("other-*"):
         path.replace(path.with_name(path.name.replace("other", "lively")))
     with caplog.at_level(logging.WARNING):
-        torch.testing.assert_close(backend(cache).encode([random_face(1)]).logit, before, atol=1e-5, rtol=0)
+        torch.testing.assert_close(backend(cache).encode([random_face(1)]).logit, before, atol=1e-4, rtol=0)
     assert "OpenVINO and torch differ" in caplog.text
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from analyzer.errors import WeightsError
-from analyzer.model.network import ARCHITECTURE, DeepfakeNet
+from analyzer.model.network import ARCHITECTURE, WITHOUT_STATISTICS, DeepfakeNet
 from analyzer.model.weights import (
     CalibrationValues,
     InputSpec,
@@ -65,6 +65,26 @@ def test_saved_weights_come_back_within_fp16(tmp_path: Path) -> None:
         assert state[name].dtype == tensor.dtype, name
     assert path.stat().st_size < 20e6
     assert sorted(p.name for p in path.parent.iterdir()) == ["tiny.json", "tiny.safetensors"]
+
+
+def test_weights_from_before_the_statistics_are_loaded_with_a_head_that_ignores_them(tmp_path: Path) -> None:
+    net = lively_net()
+    old = {name: tensor for name, tensor in net.state_dict().items() if "statistics" not in name}
+    path = _place(tmp_path, safetensors.torch.save(old))
+    card = replace(read_card(path), architecture=WITHOUT_STATISTICS)
+    path.with_suffix(".json").write_text(card.to_json())
+    loaded = DeepfakeNet().eval()
+    loaded.load_state_dict(load_weights(path)[0])
+    torch.nn.init.zeros_(net.frame_path.statistics.head.weight)
+    faces = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.equal(loaded.frame_path(faces).logit, net.frame_path(faces).logit)
+
+
+def test_weights_that_lack_the_statistics_they_should_have_are_refused(tmp_path: Path) -> None:
+    cut = {name: tensor for name, tensor in lively_net().state_dict().items() if "statistics" not in name}
+    with pytest.raises(WeightsError, match=r"lacks 5 tensors \(frame_path\.statistics"):
+        load_weights(_place(tmp_path, safetensors.torch.save(cut)))
 
 
 def test_saving_again_replaces_file_and_card_together(tmp_path: Path) -> None:
