@@ -22,6 +22,9 @@ from analyzer.training.samples import Crops, ImageSamples, Windows
 SMOOTHING: Final = 0.05
 """Label smoothing: 0 and 1 are taught as .025 and .975."""
 SEAM_WEIGHT: Final = 0.3
+STATISTICS_RATE: Final = 10.0
+"""Learning rate of the linear layer on `StageStatistics` over that of the head: it starts at zero, and Adam moves each
+of its 768 weights by one rate a step."""
 
 
 def join_crops(parts: Sequence[Crops]) -> list[Tensor]:
@@ -102,10 +105,13 @@ class StageA:
         stages = net.frame_path.backbone.features
         known = [p for i in self.started for p in stages[i].parameters() if p.requires_grad]
         known_ids = {id(p) for p in known}
+        statistics = list(net.frame_path.statistics.parameters())
+        known_ids |= {id(p) for p in statistics}
         fresh = [p for p in net.frame_path.parameters() if p.requires_grad and id(p) not in known_ids]
+        rates = (self.rate_backbone, self.rate_head, STATISTICS_RATE * self.rate_head)
         groups = [
-            {"params": known, "lr": self.rate_backbone, "base": self.rate_backbone},
-            {"params": fresh, "lr": self.rate_head, "base": self.rate_head},
+            {"params": params, "lr": rate, "base": rate}
+            for params, rate in zip((known, fresh, statistics), rates, strict=True)
         ]
         return torch.optim.AdamW(groups, weight_decay=0.02)
 

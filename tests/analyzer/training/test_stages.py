@@ -47,6 +47,15 @@ def test_stages_at_rest_learn_nothing_and_the_others_do(net: DeepfakeNet, batch:
     assert not any("running" in name for name in moved if name.startswith("backbone."))
 
 
+def test_every_weight_of_the_frame_path_has_one_rate_and_the_statistics_a_higher_one(net: DeepfakeNet) -> None:
+    freeze(net, range(8), 0)
+    groups = StageA(range(8), rate_head=1e-3, rate_backbone=1e-4).optimizer(net).param_groups
+    assert [group["base"] for group in groups] == [1e-4, 1e-3, 1e-2]
+    grouped = [id(parameter) for group in groups for parameter in group["params"]]
+    assert sorted(grouped) == sorted(id(parameter) for parameter in net.frame_path.parameters())
+    assert len(groups[2]["params"]) == 2
+
+
 def test_only_stages_with_start_weights_rest(net: DeepfakeNet) -> None:
     freeze(net, (), 1)
     features = net.frame_path.backbone.features
