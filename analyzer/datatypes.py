@@ -9,6 +9,7 @@ All pictures are RGB uint8, height x width x 3.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
@@ -196,6 +197,33 @@ class FrameFaces:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoreCurve:
+    """How windows of real faces score that the weights were calibrated on: their empirical distribution."""
+
+    logits: tuple[float, ...]
+    """Quantiles of the calibrated logits at equal steps from 0 to 1, never falling; at least two."""
+    windows: int
+    """Windows measured."""
+    groups: int
+    """Groups (people, sources) they are of; each weighs the same."""
+
+    def share_below(self, logit: float) -> float:
+        """Share of the windows whose logit is below `logit`, 0 to 1, interpolated between the quantiles."""
+        above = bisect_left(self.logits, logit)
+        if above in {0, len(self.logits)}:
+            return float(above > 0)
+        low, high = self.logits[above - 1], self.logits[above]
+        return (above - 1 + (logit - low) / (high - low)) / (len(self.logits) - 1)
+
+    def at(self, share: float) -> float:
+        """Logit below which `share` of the windows lie, 0 to 1."""
+        place = min(max(share, 0.0), 1.0) * (len(self.logits) - 1)
+        index = min(int(place), len(self.logits) - 2)
+        low, high = self.logits[index], self.logits[index + 1]
+        return low + (place - index) * (high - low)
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What a score rests on, as far as the network can tell: where in the face, and which faces of the window.
 
@@ -215,6 +243,8 @@ class Evidence:
     """16 calibrated logits, oldest first, whose mean is the score's logit: the score as it would be with this face's
     opinion in place of the mean of all 16, the window path's part left as it is. Empty where a backend's score is no
     such mean."""
+    calibration_percentile: float | None = None
+    """Share of the real calibration windows with a lower score, 0 to 1. None where the weights card has no curve."""
 
     @property
     def sane(self) -> bool:
@@ -229,6 +259,7 @@ class Evidence:
             and len(window) in {0, NUM_FRAMES + 1}
             and len(self.counted) in {0, NUM_FRAMES}
             and all(isfinite(value) for line in lines for value in line)
+            and (self.calibration_percentile is None or 0 <= self.calibration_percentile <= 1)
         )
 
 

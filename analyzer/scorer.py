@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from analyzer.datatypes import Evidence, FaceCrop, FaceKey, Pixels, WindowUpdate
+from analyzer.datatypes import Evidence, FaceCrop, FaceKey, Pixels, ScoreCurve, WindowUpdate
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,10 @@ class ScorerInfo:
     """None without trained weights: then nothing is ever scored."""
     note: str | None = None
     """Why it is not what was asked for, e.g. that CUDA was broken and the CPU is used."""
+    real_scores: ScoreCurve | None = None
+    """Of the weights card: how real faces score."""
+    coverage: str | None = None
+    """Of the weights card: what share of fakes these weights find, in one sentence for operators."""
 
 
 @dataclass(frozen=True, slots=True)

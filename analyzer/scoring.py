@@ -105,8 +105,9 @@ class ModelThread:
             self._batcher.close()  # nobody takes any more: uploads must not wait for ever
 
     def _run(self, scorer: Scorer) -> None:
-        trained = scorer.info.weights_sha256 is not None
-        policy = VerdictPolicy(trained=trained, rules_of=self._rules_of, late_s=self._batcher.max_staleness_s)
+        trained, curve = scorer.info.weights_sha256 is not None, scorer.info.real_scores
+        late_s = self._batcher.max_staleness_s
+        policy = VerdictPolicy(trained=trained, rules_of=self._rules_of, late_s=late_s, curve=curve)
         try:
             while not self._batcher.closed:
                 try:
@@ -121,7 +122,7 @@ class ModelThread:
                     scorer.close()  # first: its memory may be what the new one lacks
                     scorer = self._make_scorer()
                     self.info = scorer.info
-                    policy.trained = scorer.info.weights_sha256 is not None
+                    policy.trained, policy.curve = scorer.info.weights_sha256 is not None, scorer.info.real_scores
         finally:
             scorer.close()
 

@@ -13,18 +13,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from analyzer.config import NUM_FRAMES, AnalyzerConfig
-from analyzer.datatypes import Alert, FaceCrop, FaceKey, NotScored, Verdict, VerdictState, WindowUpdate
+from analyzer.datatypes import Alert, FaceCrop, FaceKey, NotScored, ScoreCurve, Verdict, VerdictState, WindowUpdate
 from analyzer.scorer import sigmoid
 
 LOGIT_LIMIT: Final = 8.0
 """Logits are cut to +- this (p = 0.9997) before smoothing: one extreme window must not outvote a dozen."""
 CONCERNED: Final = 0.25
 """A face with this share of the evidence for an alert is looked at as the suspicious ones are."""
+UNCERTAIN_SHARE: Final = 0.9
+"""Share of the real calibration windows below the band "uncertain": one in ten real faces scores that high."""
+UNCERTAIN_MOST: Final = 0.45
+"""Highest fake probability at which the band may begin, just below "suspicious"."""
 LATE_S: Final = AnalyzerConfig().max_staleness_s
 """Unless an operator says otherwise."""
 ROUNDING: Final = 1e-9
@@ -112,6 +117,15 @@ def usual_rules(stream_id: str) -> VerdictRules:
     return Sensitivity.BALANCED.rules
 
 
+@lru_cache(maxsize=64)
+def uncertain_by(rules: VerdictRules, curve: ScoreCurve | None) -> VerdictRules:
+    """`rules` whose band "uncertain" begins where one in ten real faces scores; as they are without a curve."""
+    if curve is None:
+        return rules
+    enter = min(sigmoid(curve.at(UNCERTAIN_SHARE)), UNCERTAIN_MOST)
+    return replace(rules, uncertain_enter=enter, uncertain_exit=enter * rules.uncertain_exit / rules.uncertain_enter)
+
+
 @dataclass(slots=True)
 class _Face:
     rules: VerdictRules
@@ -148,14 +162,21 @@ class VerdictPolicy:
     """
 
     def __init__(
-        self, *, trained: bool, rules_of: Callable[[str], VerdictRules] = usual_rules, late_s: float = LATE_S
+        self,
+        *,
+        trained: bool,
+        rules_of: Callable[[str], VerdictRules] = usual_rules,
+        late_s: float = LATE_S,
+        curve: ScoreCurve | None = None,
     ) -> None:
         """`trained`: whether there are weights; without, every face is "not scored: no trained weights".
 
         `late_s`: pictures may be told of so long after they were received; that nothing came is not said before.
+        `curve` of the weights card: where the band "uncertain" begins; without one where the rules say.
         `rules_of` a stream are asked for at each face: they may change at any time.
         """
         self.trained = trained
+        self.curve = curve
         self._rules_of = rules_of
         self._late_s = late_s
         self._faces: dict[FaceKey, _Face] = {}
@@ -227,7 +248,7 @@ class VerdictPolicy:
         return [event for key, face in self._faces.items() for event in self._expire(key, face, now_s - self._late_s)]
 
     def _face(self, key: FaceKey) -> _Face:
-        rules = self._rules_of(key.stream_id)
+        rules = uncertain_by(self._rules_of(key.stream_id), self.curve)
         face = self._faces.get(key)
         if face is None:
             face = self._faces[key] = _Face(rules)

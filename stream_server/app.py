@@ -152,6 +152,7 @@ async def _start(
             at=clock.now(),
             device=engine.info.device,
             model=engine.info.model,
+            coverage=engine.info.coverage,
             streams=tuple(snapshot.streams.values()),
             faces=tuple(snapshot.faces.values()),
             scores=tuple(snapshot.scores.values()),

@@ -25,6 +25,13 @@ class ScoreEvidence(BaseModel):
     )
     frame_logits: tuple[float, ...] = Field(description="16, oldest first: the raw opinion of each picture alone.")
     window_logit: float | None = Field(description="The raw opinion of the window path; null likewise.")
+    calibration_percentile: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of the real faces of the calibration material that score lower. Null where the weights card "
+        "does not say.",
+    )
 
 
 def score_evidence(evidence: Evidence | None) -> ScoreEvidence | None:
@@ -37,4 +44,7 @@ def score_evidence(evidence: Evidence | None) -> ScoreEvidence | None:
         counted=tuple(round(logit, 2) for logit in evidence.counted),
         frame_logits=tuple(round(logit, 2) for logit in evidence.frame_logits),
         window_logit=None if evidence.window_logit is None else round(evidence.window_logit, 2),
+        calibration_percentile=None
+        if evidence.calibration_percentile is None
+        else round(evidence.calibration_percentile, 3),
     )

@@ -227,6 +227,9 @@ class HelloMessage(_Message):
     at: UnixSeconds
     device: str
     model: str
+    coverage: str | None = Field(
+        None, description="What share of fakes the weights find, of their card; null where it does not say."
+    )
     streams: tuple[StreamMessage, ...]
     faces: tuple[FacesMessage, ...] = Field(description="The newest of each stream.")
     scores: tuple[ScoreMessage, ...] = Field(description="The newest of each face.")

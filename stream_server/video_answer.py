@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from dataclasses import asdict, replace
 from typing import Final, Literal
 
@@ -56,6 +57,9 @@ class UsedModel(BaseModel):
     name: str
     sha256: str | None
     aggregate: str = Field(description="The rule that made raw_score of what was scored.")
+    coverage: str | None = Field(
+        None, description="What share of fakes these weights find, of the weights card; null where it does not say."
+    )
 
 
 class Video(BaseModel):
@@ -113,6 +117,13 @@ class VideoAnswer(BaseModel):
     status: Literal["success"]
     model: UsedModel
     video: Video
+    calibration_percentile: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of the windows of real faces in the calibration material that score below raw_score. Null "
+        "where the weights card does not say.",
+    )
     faces: list[VideoFace]
     timeline: list[TimelinePoint]
 
@@ -128,7 +139,9 @@ def video_answer(report: VideoReport, info: ScorerInfo, filename: str) -> VideoA
             is_deepfake=report.is_deepfake,
         ),
         status="success",
-        model=UsedModel(name=info.model, sha256=info.weights_sha256, aggregate=report.aggregate),
+        model=UsedModel(
+            name=info.model, sha256=info.weights_sha256, aggregate=report.aggregate, coverage=info.coverage
+        ),
         video=Video(
             duration_s=report.duration_s,
             fps=report.fps,
@@ -137,9 +150,17 @@ def video_answer(report: VideoReport, info: ScorerInfo, filename: str) -> VideoA
             frames_read=report.frames_read,
             notes=list(report.notes),
         ),
+        calibration_percentile=_percentile(report.raw_score, info),
         faces=[_face(face) for face in report.faces],
         timeline=[TimelinePoint(**asdict(point)) for point in report.timeline],
     )
+
+
+def _percentile(raw_score: float, info: ScorerInfo) -> float | None:
+    if info.real_scores is None:
+        return None
+    logit = math.log(raw_score / (1 - raw_score)) if 0 < raw_score < 1 else math.copysign(math.inf, raw_score - 0.5)
+    return round(info.real_scores.share_below(logit), 3)
 
 
 def _face(face: FaceReport) -> VideoFace:

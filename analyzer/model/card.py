@@ -6,14 +6,18 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from analyzer.config import FACE_SIZE, IMAGENET_MEAN, IMAGENET_STD, NUM_FRAMES
+from analyzer.datatypes import ScoreCurve
 from analyzer.errors import WeightsError
 from analyzer.report import DEFAULT_AGGREGATE
 
 MAX_CARD_BYTES = 1 << 20
 """A card is a page of text; a larger file is something else."""
+MAX_QUANTILES = 1001
+"""Of a score curve."""
 MAX_DIGITS = 18
 """Of one part of a version that are compared: a build date and time has 14, and Python refuses to read thousands."""
 
@@ -78,6 +82,10 @@ class WeightsCard:
     aggregate: str = DEFAULT_AGGREGATE
     """Which rule (`analyzer.report.Aggregate`) makes one number of a whole video: what ranked better when evaluated."""
     measured: Mapping[str, Measured] = field(default_factory=dict)
+    real_scores: ScoreCurve | None = None
+    """How windows of real faces score on the calibration material."""
+    coverage: str = ""
+    """What share of fakes was found, by family, in one sentence for operators."""
     limits: tuple[str, ...] = ()
     """What the network cannot do, one sentence each."""
     seeds: tuple[int, ...] = ()
@@ -120,6 +128,8 @@ class WeightsCard:
             threshold=reader.number("threshold"),
             aggregate=reader.text("aggregate", defaults.aggregate),
             measured={name: _measured(measured.get(name), f"{origin}: measured.{name}") for name in measured.value},
+            real_scores=_curve(reader.value.get("real_scores"), f"{origin}: real_scores"),
+            coverage=reader.text("coverage", ""),
             limits=reader.texts("limits", ()),
             seeds=tuple(int(seed) for seed in reader.numbers("seeds", ())),
             command=reader.text("command", ""),
@@ -185,6 +195,16 @@ def _measured(value: object, origin: str) -> Measured:
         interval=(interval[0], interval[1]) if interval is not None else None,
         note=reader.text("note") if reader.value.get("note") is not None else None,
     )
+
+
+def _curve(value: object, origin: str) -> ScoreCurve | None:
+    if value is None:
+        return None
+    reader = _Reader(value, origin)
+    logits = reader.numbers("logits")
+    if not 2 <= len(logits) <= MAX_QUANTILES or any(high < low for low, high in pairwise(logits)):
+        raise WeightsError(f"{origin}: expected 2 to {MAX_QUANTILES} numbers for 'logits' that never fall")
+    return ScoreCurve(logits, int(reader.number("windows")), int(reader.number("groups")))
 
 
 def card_path(weights: Path) -> Path:

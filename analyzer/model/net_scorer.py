@@ -59,6 +59,7 @@ class NetScorer:
         calibration = calibration or Calibration()
         self._windowed = both_paths or calibration.hears_windows
         self._calibration = calibration.to(storage)
+        self._curve = info.real_scores
         self._bank = WindowBank(config.max_windows, config.max_gap_s, config.stride, storage, features=self._windowed)
 
     @property
@@ -125,10 +126,10 @@ class NetScorer:
         """B full windows, `maps` (B, 1, 7, 7): of the newest face of each."""
         if batch.features is None:
             logits = self._calibration.without_windows(batch.frame_logits)  # (B,)
-            return opinions(logits, None, batch.frame_logits, maps, self._calibration)
+            return opinions(logits, None, batch.frame_logits, maps, self._calibration, self._curve)
         window = backend.window(batch.features, batch.elapsed_s.to(backend.device))
         logits = self._calibration(window.logit, batch.frame_logits)  # (B,)
-        return opinions(logits, window, batch.frame_logits, maps, self._calibration)
+        return opinions(logits, window, batch.frame_logits, maps, self._calibration, self._curve)
 
 
 def make_scorer(
@@ -170,6 +171,8 @@ def make_scorer(
             model=UNTRAINED if card is None else card.name,
             weights_sha256=None if card is None else card.sha256,
             note="; ".join(notes) or None,
+            real_scores=None if card is None else card.real_scores,
+            coverage=(card.coverage or None) if card is not None else None,
         )
         scorer = NetScorer(made, info, config, calibration=calibration, card=card, both_paths=both_paths)
         try:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize, minimize_scalar
 from scipy.stats import beta
 
+from analyzer.datatypes import ScoreCurve
 from analyzer.errors import ConfigError
 from analyzer.model.card import CalibrationValues
 
@@ -20,6 +21,7 @@ Values = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 MARGIN: Final = 1e-3
 """Logit that the operating point stands above the highest real score let through: more than rounding moves a score."""
+CURVE_POINTS: Final = 101
 LOG_SHARPNESS: Final = (-3.0, 3.0)
 """Bounds of the logarithm of the factor on all logits; beyond them a score says nothing, or nothing but 0 and 1."""
 
@@ -67,6 +69,7 @@ class Calibrated:
     values: CalibrationValues
     windows: Flagged
     clips: Flagged
+    real_scores: ScoreCurve
     pictures: int = 0
     """So many of the clips are pictures, for there were too few clips."""
 
@@ -152,6 +155,15 @@ def flagged(values: CalibrationValues, real: Kept) -> tuple[Flagged, Flagged]:
         Flagged(windows_share, upper_bound(windows_share, count), len(logit), count),
         Flagged(clips_share, upper_bound(clips_share, count), len(clips), count),
     )
+
+
+def score_curve(values: CalibrationValues, real: Kept) -> ScoreCurve:
+    """Percentiles of the calibrated logits of real windows, each group weighing the same."""
+    logit, weight = real.logit(values), group_weights(real.group, real.clip)
+    order = np.argsort(logit)
+    middle = np.cumsum(weight[order]) - weight[order] / 2
+    percentiles = np.interp(np.linspace(0, 1, CURVE_POINTS), middle, logit[order])
+    return ScoreCurve(tuple(np.round(percentiles, 4).tolist()), len(logit), len(np.unique(real.group)))
 
 
 def upper_bound(share: float, draws: int, level: float = 0.95) -> float:

@@ -10,7 +10,17 @@ import numpy as np
 
 from analyzer.model.card import Measured
 from analyzer.model.network import DeepfakeNet
-from analyzer.training.calibrate import Calibrated, Flagged, Kept, Rule, fit_platt, flagged, set_point, sharpen
+from analyzer.training.calibrate import (
+    Calibrated,
+    Flagged,
+    Kept,
+    Rule,
+    fit_platt,
+    flagged,
+    score_curve,
+    set_point,
+    sharpen,
+)
 from analyzer.training.material import Found
 from analyzer.training.measure import STILLS, Bench, Logits, clips, evenly, few, logits_of, stills
 from analyzer.training.samples import PlainWindows, PseudoWindows, as_viewed
@@ -46,7 +56,9 @@ class StageC:
         mixed = self._join(self._labelled(net, found), found)
         real = self._join([self._quiet(net, found)], found)
         values = sharpen(set_point(fit_platt(mixed), real, self.rule), mixed)
-        return Calibrated(values, *flagged(values, real), pictures=len(stills(self._basis(found))))
+        return Calibrated(
+            values, *flagged(values, real), score_curve(values, real), pictures=len(stills(self._basis(found)))
+        )
 
     def _labelled(self, net: DeepfakeNet, found: Sequence[Found]) -> Iterable[tuple[list[Found], Logits]]:
         bench = self.bench

@@ -19,11 +19,13 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from analyzer.datatypes import ScoreCurve
 from analyzer.errors import ConfigError, WeightsError
 from analyzer.model.backbone import NUM_STAGES, load_backbone_start
 from analyzer.model.card import CalibrationValues, Measured, WeightsCard
 from analyzer.model.network import DeepfakeNet
 from analyzer.model.weights import load_weights, round_as_saved, save_weights
+from analyzer.training.calibrate import Calibrated
 from analyzer.training.checkpoint import CHECKPOINT, Checkpoint, digest_of_parts, load_checkpoint, save_checkpoint
 from analyzer.training.depthwise import quicken
 from analyzer.training.encoded import ENCODED, Encoded, digest_of, encode_all, load_encoded, save_encoded
@@ -156,23 +158,25 @@ class _Run:
         trained = self._window_path_is_trained()
         values = CalibrationValues(0.5, 0.5, 0.0) if trained else CalibrationValues(0.0, 1.0, 0.0)
         figures: dict[str, Measured] = {}
+        curve: ScoreCurve | None = None
         if "C" in self.options.stages:
-            values, figures = self._calibrate(window_counts=trained)
+            found = self._calibrate(window_counts=trained)
+            values, figures, curve = found.values, card_figures(found, self.options.rule), found.real_scores
         with StageProgress("C: figures of dev", quiet=self.options.quiet, endless=True):
             on_dev = measure(self.net, self.parts["dev"], values, replace(self.bench, painters=self.painters))
         operating = {name: asdict(figure) for name, figure in figures.items()}
         self._log({"stage": "C", **asdict(values), **on_dev.figures, **operating, "reliability": on_dev.reliability})
         self._draw()
         measured = figures | {f"dev.{name}": Measured(value) for name, value in on_dev.figures.items()}
-        return self._write(values, measured)
+        return self._write(values, measured, curve)
 
-    def _calibrate(self, *, window_counts: bool) -> tuple[CalibrationValues, dict[str, Measured]]:
+    def _calibrate(self, *, window_counts: bool) -> Calibrated:
         options, held_out = self.options, self._held_out()
         with StageProgress("C: calibration", quiet=options.quiet, endless=True):
             found = StageC(self.bench, options.rule, window_counts=window_counts).calibrate(self.net, held_out)
         self.limits += [CALIBRATED_ON_DEV] if held_out is self.parts["dev"] else []
         self.limits += [CALIBRATED_ON_PICTURES] if found.pictures == found.clips.count else []
-        return found.values, card_figures(found, options.rule)
+        return found
 
     def _window_path_is_trained(self) -> bool:
         """On the features that there are now: in stage B of this run, or before it if they are still the same."""
@@ -385,7 +389,7 @@ class _Run:
         with contextlib.suppress(OSError):  # an hour's work does not end for want of a picture
             draw_plots(self.options.output)
 
-    def _write(self, values: CalibrationValues, figures: Mapping[str, Measured]) -> Path:
+    def _write(self, values: CalibrationValues, figures: Mapping[str, Measured], curve: ScoreCurve | None) -> Path:
         for name, value in asdict(values).items():
             self.net.calibration.get_buffer(name).fill_(value)
         path = self.options.output / f"{self.options.name}.safetensors"
@@ -393,7 +397,8 @@ class _Run:
         command = command_of(self.options)
         known = any(same_but_for_time(command, one) for one in self.commands)
         origin = Origin(rows, self.start, self.commands if known else [*self.commands, command], self.limits)
-        save_weights(self.net, make_card(self.options, origin, figures), path)
+        card = replace(make_card(self.options, origin, figures), real_scores=curve)
+        save_weights(self.net, card, path)
         return path
 
 

@@ -5,6 +5,7 @@ import { percent, verdictView } from "./format.js";
 /** Labels stand on the picture itself, so they do not follow light and dark; all are >= 4.5 : 1 on LABEL_GROUND. */
 const TONES = {
   clear: "#5fd3a4",
+  nothing: "#b8c2cd",
   uncertain: "#f2cd55",
   suspicious: "#ff9f4d",
   alert: "#ff7a78",
@@ -159,11 +160,11 @@ function drawLabel(draw, text, tone, { left, top, width }) {
  * @param {number} y
  */
 function drawShape(draw, tone, x, y) {
-  const corners = { clear: 0, uncertain: 4, suspicious: 3, alert: 8, neutral: 2, progress: 0 }[tone];
+  const corners = { clear: 0, nothing: 0, uncertain: 4, suspicious: 3, alert: 8, neutral: 2, progress: 0 }[tone];
   draw.beginPath();
   draw.fillStyle = draw.strokeStyle = TONES[tone];
   draw.lineWidth = 2;
-  if (corners === 0) draw.arc(x, y, 3.5, 0, tone === "clear" ? 2 * Math.PI : 1.4 * Math.PI);
+  if (corners === 0) draw.arc(x, y, 3.5, 0, tone === "progress" ? 1.4 * Math.PI : 2 * Math.PI);
   for (let corner = 0; corner < corners; corner += 1) {
     // a dash lies flat, an octagon stands on an edge, the others on a corner's opposite
     const turn = corners === 2 ? 0 : corners === 8 ? Math.PI / 8 : -Math.PI / 2;

@@ -1,6 +1,6 @@
 /** @import { FaceRecord } from "./stream-record.js" */
 import { h, icon, setAttribute, setIcon, setText } from "./dom.js";
-import { SCORE_MEANING, capital, percent, verdictView } from "./format.js";
+import { SCORE_MEANING, capital, percent, rarityWords, verdictView } from "./format.js";
 import { pictureScores } from "./evidence.js";
 import { faceLine } from "./palette.js";
 import { PictureStrip } from "./picture-strip.js";
@@ -71,6 +71,8 @@ function fill(row, face) {
   const scored = view.rank >= 3 ? (face.score?.fake_probability ?? face.verdict?.fake_probability) : null;
   row.strip.show(scored === null ? null : pictureScores(face.score?.evidence));
   setText(row.score, scored === null || scored === undefined ? "" : percent(scored));
+  const rarity = scored === null ? "" : rarityWords(face.score?.evidence?.calibration_percentile);
+  setAttribute(row.score, "title", rarity ? `${rarity} ${SCORE_MEANING}` : SCORE_MEANING);
 }
 
 customElements.define("face-list", FaceList);

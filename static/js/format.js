@@ -14,10 +14,10 @@ const VERDICTS = {
   suspicious: { words: "Suspicious", short: "suspicious", tone: "suspicious", icon: "suspicious", rank: 5 },
   uncertain: { words: "Uncertain", short: "uncertain", tone: "uncertain", icon: "uncertain", rank: 4 },
   "no sign of manipulation": {
-    words: "No sign of manipulation found",
-    short: "no sign found",
-    tone: "clear",
-    icon: "clear",
+    words: "Nothing found",
+    short: "nothing found",
+    tone: "nothing",
+    icon: "nothing-found",
     rank: 3,
   },
   "warming up": { words: "Warming up", short: "warming up", tone: "progress", icon: "warming", rank: 2 },
@@ -197,7 +197,19 @@ export function counted(count, noun) {
 export function videoVerdict(isDeepfake) {
   return isDeepfake
     ? { words: "Looks manipulated", tone: /** @type {Tone} */ ("alert"), icon: "alert" }
-    : { words: "No sign of manipulation found", tone: /** @type {Tone} */ ("clear"), icon: "clear" };
+    : { words: "Nothing found", tone: /** @type {Tone} */ ("nothing"), icon: "nothing-found" };
+}
+
+/**
+ * How rare a score is among real faces, or "" where the server does not say.
+ *
+ * @param {number | null | undefined} percentile share of the calibration windows of real faces below the score, 0 to 1
+ */
+export function rarityWords(percentile) {
+  if (typeof percentile !== "number" || !(percentile >= 0 && percentile <= 1)) return "";
+  const above = Math.round(100 * (1 - percentile));
+  const share = above < 1 ? "fewer than 1 scores" : above === 1 ? "1 scores" : `${above} score`;
+  return `Of 100 real faces in the calibration material ${share} this high.`;
 }
 
 /** @param {string} text */

@@ -34,7 +34,7 @@ export class Store {
 
   /** @type {Connection} */
   connection = { state: "connecting", retryAtMs: null, regained: false, sinceMs: 0 };
-  /** @type {{ name: string, version: string, device: string, model: string, cropScale: number } | null} */
+  /** @type {{ name: string, version: string, device: string, model: string, coverage: string, cropScale: number } | null} */
   server = null;
   /** @type {StatsMessage | null} */
   stats = null;
@@ -195,7 +195,7 @@ export class Store {
   #applyHello(hello) {
     this.clock.reset();
     this.clock.observe(hello.at);
-    this.server = { ...hello.server, device: hello.device, model: hello.model, cropScale: hello.crop_scale ?? CROP_SCALE };
+    this.server = { ...hello.server, device: hello.device, model: hello.model, coverage: hello.coverage ?? "", cropScale: hello.crop_scale ?? CROP_SCALE };
     this.stats = hello.stats ?? this.stats;
     const before = this.#streams;
     this.#streams = new Map();

@@ -4,7 +4,7 @@ import { streamScores } from "./api.js";
 import { h, icon, setAttribute, setIcon, setText } from "./dom.js";
 import { MAP_WORDS, NO_MAP_WORDS, mapOf, mapWords } from "./evidence.js";
 import { FaceList } from "./face-list.js";
-import { NO_VERDICT, SCORE_MEANING, age, counted, milliseconds, percent, streamFacts, streamState, verdictView } from "./format.js";
+import { NO_VERDICT, SCORE_MEANING, age, counted, milliseconds, percent, rarityWords, streamFacts, streamState, verdictView } from "./format.js";
 import { LivePicture } from "./live-picture.js";
 import { ScoreChart } from "./score-chart.js";
 import { privacyChoice, sensitivityChoice } from "./stream-choice.js";
@@ -233,9 +233,13 @@ export class StreamCard extends HTMLElement {
     setAttribute(this.#verdictWords, "data-verdict", view.state);
     setIcon(this.#verdictShape, view.icon);
     setText(this.#verdictWords, words);
-    setText(this.#verdictFace, face && live && count > 1 ? `Face ${face.faceId}, the most suspicious of ${count}` : "");
+    const which = face && live && count > 1 ? `Face ${face.faceId}, the most suspicious of ${count}. ` : "";
+    const missed = view.tone === "nothing" ? (this.#context.store.server?.coverage ?? "") : "";
+    setText(this.#verdictFace, `${which}${missed}`.trim());
     setText(this.#score, scored === null ? "" : percent(scored));
     setAttribute(this.#score, "data-value", scored);
+    const rarity = scored === null ? "" : rarityWords(face?.score?.evidence?.calibration_percentile);
+    setAttribute(this.#score, "title", rarity ? `${rarity} ${SCORE_MEANING}` : SCORE_MEANING);
     setText(this.#scoreName, scored === null ? "" : "Score");
     this.#pictureWords = `Live picture of ${this.#streamId}, ${counted(live ? count : 0, "face")}. ${words}.`;
   }

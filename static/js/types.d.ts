@@ -76,6 +76,8 @@ export interface Evidence {
   counted: number[];
   frame_logits: number[];
   window_logit: number | null;
+  /** Share of the real faces of the calibration material that score lower, 0 to 1. */
+  calibration_percentile?: number | null;
 }
 
 export interface ScoreMessage {
@@ -237,6 +239,8 @@ export interface HelloMessage {
   at: number;
   device: string;
   model: string;
+  /** What share of fakes the weights find, in one sentence. */
+  coverage?: string | null;
   streams: StreamMessage[];
   faces: FacesMessage[];
   scores: ScoreMessage[];
@@ -290,7 +294,9 @@ export interface VideoReport {
   filename: string;
   prediction: { label: "REAL" | "DEEPFAKE"; raw_score: number; confidence: number; is_deepfake: boolean };
   status: "success";
-  model: { name: string; sha256: string | null; aggregate: string };
+  model: { name: string; sha256: string | null; aggregate: string; coverage?: string | null };
+  /** Share of the windows of real faces at calibration below `raw_score`, 0 to 1. */
+  calibration_percentile?: number | null;
   video: { duration_s: number; fps: number; width: number; height: number; frames_read: number; notes: string[] };
   faces: ReportFace[];
   timeline: TimelinePoint[];
@@ -333,7 +339,7 @@ export interface Notice {
   text: string;
 }
 
-export type Tone = "clear" | "uncertain" | "suspicious" | "alert" | "neutral" | "progress";
+export type Tone = "clear" | "nothing" | "uncertain" | "suspicious" | "alert" | "neutral" | "progress";
 
 /** A verdict as people see it: words, colour (tone) and shape (icon). */
 export interface VerdictView {

@@ -1,11 +1,11 @@
 /** @import { Context, Upload, VideoReport } from "./types.js" */
 import { h, icon, setAttribute, setText } from "./dom.js";
-import { SCORE_MEANING, bytes, duration, notScoredWords, percent, videoVerdict } from "./format.js";
+import { SCORE_MEANING, bytes, duration, notScoredWords, percent, rarityWords, videoVerdict } from "./format.js";
 import { MAP_WORDS } from "./evidence.js";
 import { PeakFigure } from "./peak-figure.js";
 import { TimelineChart } from "./timeline-chart.js";
 
-/* The API's `confidence` is not shown: beside "no sign found", "93 % confidence" would read as certainty. */
+/* The API's `confidence` is not shown: beside "nothing found", "93 % confidence" would read as certainty. */
 const THRESHOLD_WORDS = "From 50 % on it counts as manipulated";
 
 /** `<upload-item>`: one video on its way, its result, or what went wrong. */
@@ -84,6 +84,7 @@ function result(report) {
       h("span", { class: "visually-hidden" }, "Score"),
       h("span", { class: "score", title: SCORE_MEANING, "data-testid": "upload-score", "data-value": prediction.raw_score }, percent(prediction.raw_score)),
     ),
+    h("p", { class: "upload-note", "data-testid": "upload-meaning" }, icon("info"), h("span", {}, meaning(report))),
     ...video.notes.map((note) => h("p", { class: "upload-note", "data-testid": "upload-note" }, icon("info"), h("span", {}, note))),
     new TimelineChart(report),
     peaks(report),
@@ -95,6 +96,16 @@ function result(report) {
         `Raw score ${prediction.raw_score.toFixed(4)} by ${model.name} (${model.aggregate}).`,
     ),
   );
+}
+
+/**
+ * What the result is worth: how rare such a score is among real faces and, where nothing was found, what is missed.
+ *
+ * @param {VideoReport} report
+ */
+function meaning({ prediction, calibration_percentile: percentile, model }) {
+  const missed = prediction.is_deepfake ? "" : `This is no proof that the video is genuine. ${model.coverage ?? ""}`;
+  return [rarityWords(percentile), missed || "The network can be wrong: look at the evidence before you act."].filter(Boolean).join(" ").trim();
 }
 
 /** So many faces are shown at their most suspicious; the table has all. */

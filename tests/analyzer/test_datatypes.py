@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from analyzer.datatypes import Evidence
+from analyzer.datatypes import Evidence, ScoreCurve
 from tests.fakes import an_evidence
 
 SANE = an_evidence()
@@ -36,8 +36,20 @@ def test_sane_evidence_is_sane_with_and_without_what_each_face_counted() -> None
         pytest.param(replace(SANE, frame_logits=(math.nan, *SANE.frame_logits[1:])), id="frame of no number"),
         pytest.param(replace(SANE, window_logit=math.nan), id="window of no number"),
         pytest.param(replace(SANE, counted=(0.0,)), id="one counted"),
+        pytest.param(replace(SANE, calibration_percentile=math.nan), id="percentile of no number"),
+        pytest.param(replace(SANE, calibration_percentile=1.1), id="percentile beyond 1"),
         pytest.param(replace(SANE, counted=(-math.inf, *SANE.frame_logits[1:])), id="endless count"),
     ],
 )
 def test_what_is_no_map_or_no_number_is_not_sane(evidence: Evidence) -> None:
     assert not evidence.sane
+
+
+def test_a_curve_is_read_in_both_directions() -> None:
+    curve = ScoreCurve((-2.0, -1.0, -1.0, 1.0, 5.0), windows=50, groups=5)
+    assert [curve.share_below(logit) for logit in (-9.0, -2.0, -1.5, -1.0, 0.0, 5.0, 9.0)] == [
+        0.0, 0.0, 0.125, 0.25, 0.625, 1.0, 1.0
+    ]  # fmt: skip
+    assert [curve.at(share) for share in (-1.0, 0.0, 0.25, 0.375, 0.625, 1.0, 2.0)] == [
+        -2.0, -2.0, -1.0, -1.0, 0.0, 5.0, 5.0
+    ]  # fmt: skip

@@ -15,11 +15,12 @@ from analyzer.datatypes import (
     NotScored,
     Quality,
     Score,
+    ScoreCurve,
     Verdict,
     VerdictState,
     WindowUpdate,
 )
-from analyzer.verdict import Sensitivity, VerdictPolicy, VerdictRules
+from analyzer.verdict import Sensitivity, VerdictPolicy, VerdictRules, uncertain_by
 
 KEY = FaceKey("cam", 1)
 STEP_S = 1 / 6
@@ -441,3 +442,19 @@ def test_thresholds_are_entered_higher_than_they_are_left() -> None:
     assert rules.uncertain_exit < rules.uncertain_enter
     for sensitivity in Sensitivity:
         assert sensitivity.rules.clear_below < sensitivity.rules.alert_above
+
+
+def test_the_uncertain_band_begins_where_one_in_ten_real_faces_scores() -> None:
+    curve = ScoreCurve(tuple(i / 10 - 5 for i in range(51)), windows=500, groups=20)  # -5 to 0
+    rules = uncertain_by(VerdictRules(), curve)
+    assert rules.uncertain_enter == pytest.approx(1 / (1 + math.exp(0.5)))
+    assert rules.uncertain_exit < rules.uncertain_enter
+    assert uncertain_by(VerdictRules(), None) == VerdictRules()
+    policy = VerdictPolicy(trained=True, curve=ScoreCurve((-5.0, -4.0), windows=500, groups=20))
+    assert _states(_play(policy, [-3.0] * 20, _warm_up(policy)))[-1] is VerdictState.UNCERTAIN
+
+
+def test_the_uncertain_band_stays_below_suspicious_however_high_real_faces_score() -> None:
+    rules = uncertain_by(VerdictRules(), ScoreCurve((0.0, 9.0), windows=500, groups=20))
+    assert rules.uncertain_exit < rules.uncertain_enter < rules.suspicious_exit + 0.01
+    assert rules.uncertain_enter < rules.suspicious_enter

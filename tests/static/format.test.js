@@ -10,6 +10,7 @@ import {
   duration,
   notScoredWords,
   percent,
+  rarityWords,
   streamFacts,
   pictureTrouble,
   streamState,
@@ -46,7 +47,17 @@ test("a verdict of a newer server is not taken for a known one", () => {
 test("no words call a face real", () => {
   const words = [videoVerdict(true).words, videoVerdict(false).words, verdictView(verdict({})).words].join(" ");
   assert.doesNotMatch(words, /\b(real|authentic|genuine|fake)\b/i);
-  assert.equal(videoVerdict(false).words, "No sign of manipulation found");
+  assert.equal(videoVerdict(false).words, "Nothing found");
+});
+
+test("nothing found has no tone of approval", () => {
+  assert.deepEqual([videoVerdict(false).tone, verdictView(verdict({})).tone], ["nothing", "nothing"]);
+});
+
+test("how rare a score is among real faces is told where the server knows", () => {
+  const told = [0, 0.958, 0.99, 0.997, 1].map((percentile) => rarityWords(percentile).match(/material (.*) this high\.$/)?.[1]);
+  assert.deepEqual(told, ["100 score", "4 score", "1 scores", "fewer than 1 scores", "fewer than 1 scores"]);
+  for (const unknown of [null, undefined, NaN, -1, 2, /** @type {any} */ ("0.5")]) assert.equal(rarityWords(unknown), "");
 });
 
 test("percent never rounds a score over the threshold", () => {

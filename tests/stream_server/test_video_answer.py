@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from analyzer.datatypes import Evidence
+from analyzer.datatypes import Evidence, ScoreCurve
 from analyzer.report import FaceReport, Peak, VideoReport
 from analyzer.scorer import ScorerInfo
 from stream_server.video_answer import PICTURE_SIDE, VideoAnswer, video_answer
@@ -54,3 +54,12 @@ def test_a_peak_without_sane_evidence_is_still_json(evidence: Evidence | None) -
     assert VideoAnswer.model_validate_json(answer.model_dump_json()) == answer
     assert answer.faces[0].peak is not None
     assert answer.faces[0].peak.evidence is None
+
+
+def test_the_answer_says_how_many_real_faces_score_lower_and_what_is_missed() -> None:
+    report = VideoReport("x.mp4", 4.0, 25.0, 640, 360, 100, 0.5, "windows", (), ())
+    info = replace(INFO, real_scores=ScoreCurve((-2.0, 0.0, 2.0), windows=9, groups=3), coverage="Finds 2 of 8.")
+    answers = [video_answer(replace(report, raw_score=score), info, "x.mp4") for score in (0.0, 0.5, 1.0)]
+    assert [answer.calibration_percentile for answer in answers] == [0.0, 0.5, 1.0]
+    assert answers[0].model.coverage == "Finds 2 of 8."
+    assert video_answer(report, INFO, "x.mp4").calibration_percentile is None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from analyzer.datatypes import ScoreCurve
 from analyzer.errors import WeightsError
 from analyzer.model.card import Measured, WeightsCard, card_path, default_weights_dir, find_weights, read_card
 from analyzer.report import DEFAULT_AGGREGATE, Aggregate
@@ -21,6 +22,8 @@ CARD = WeightsCard(
     architecture="some",
     sha256="ab" * 32,
     measured={"video.auc": Measured(0.81, n=40, interval=(0.7, 0.9), note="dev"), "rows": Measured(3.0)},
+    real_scores=ScoreCurve((-3.0, -1.0, 0.5), windows=40, groups=7),
+    coverage="Finds 2 of 8 face swaps.",
     limits=("finds no fully generated video",),
     seeds=(1, 2),
     command="deepfake-monitor train",
@@ -139,3 +142,28 @@ def test_a_checkout_keeps_its_weights_at_the_top_level() -> None:
 def test_reading_a_card_needs_no_torch() -> None:
     code = "import sys, analyzer.model.card; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [
+        {"logits": [1.0], "windows": 4, "groups": 1},
+        {"logits": [1.0, 0.5], "windows": 4, "groups": 1},
+        {"logits": [0.0] * 5000, "windows": 4, "groups": 1},
+        {"logits": [0.0, "high"], "windows": 4, "groups": 1},
+        {"logits": [0.0, 1.0]},
+        [0.0, 1.0],
+    ],
+    ids=["one number", "falling", "thousands", "a word", "no counts", "a list"],
+)
+def test_a_curve_of_scores_that_is_none_is_refused(curve: object) -> None:
+    text = json.dumps(json.loads(CARD.to_json()) | {"real_scores": curve})
+    with pytest.raises(WeightsError, match="real_scores"):
+        WeightsCard.from_json(text)
+
+
+def test_cards_from_before_the_curve_are_read() -> None:
+    value = json.loads(CARD.to_json())
+    del value["real_scores"], value["coverage"]
+    card = WeightsCard.from_json(json.dumps(value))
+    assert (card.real_scores, card.coverage) == (None, "")

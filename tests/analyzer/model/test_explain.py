@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from analyzer.config import NUM_FRAMES
+from analyzer.datatypes import ScoreCurve
 from analyzer.model.explain import opinions
 from analyzer.model.network import Calibration, WindowOutput
 from analyzer.scorer import ClipScore, sigmoid
@@ -82,3 +83,11 @@ def test_infinities_of_both_signs_give_no_evidence_either() -> None:
 
 def test_no_window_gives_no_opinion() -> None:
     assert _opinions(_calibration(1, 1, 0), count=0) == []
+
+
+def test_with_a_curve_each_score_says_how_many_real_faces_score_lower() -> None:
+    calibration, curve = _calibration(0, 1, 0), ScoreCurve((-2.0, 0.0, 2.0), windows=10, groups=2)
+    frame_logits = torch.tensor([[-9.0], [1.0], [9.0]]).expand(3, 16)
+    logits = calibration.without_windows(frame_logits)
+    scores = opinions(logits, None, frame_logits, torch.zeros(3, 1, 7, 7), calibration, curve)
+    assert [score.evidence and score.evidence.calibration_percentile for score in scores] == [0.0, 0.75, 1.0]

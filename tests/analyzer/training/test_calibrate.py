@@ -14,6 +14,7 @@ from analyzer.training.calibrate import (
     fit_platt,
     flagged,
     group_weights,
+    score_curve,
     set_point,
     sharpen,
     upper_bound,
@@ -130,3 +131,19 @@ def test_the_bound_of_a_share_is_that_of_clopper_and_pearson() -> None:
     assert upper_bound(1.0, 5) == 1.0
     np.testing.assert_allclose(upper_bound(0.0, 59), 1 - 0.05 ** (1 / 59), rtol=1e-9)
     np.testing.assert_allclose(upper_bound(0.05, 100), 0.1023, atol=1e-3)
+
+
+def test_the_curve_of_real_scores_gives_each_group_the_same_weight() -> None:
+    window = np.concatenate([np.full(90, -1.0), np.full(10, 3.0)])
+    groups = np.array([0] * 90 + [1] * 10)
+    real = Kept(window, np.zeros(100), np.zeros(100, bool), groups, groups)
+    curve = score_curve(CalibrationValues(2.0, 0.0, 1.0), real)
+    assert (curve.windows, curve.groups, len(curve.logits)) == (100, 2, 101)
+    assert (curve.logits[0], curve.logits[-1]) == (-1.0, 7.0)
+    assert curve.share_below(2.0) == pytest.approx(0.5, abs=0.06)
+
+
+def test_one_window_gives_a_flat_curve() -> None:
+    curve = score_curve(CalibrationValues(1.0, 0.0, 0.0), kept(np.array([0.5])))
+    assert set(curve.logits) == {0.5}
+    assert [curve.share_below(logit) for logit in (0.4, 0.5, 0.6)] == [0.0, 0.0, 1.0]
