@@ -66,6 +66,7 @@ class TrainOptions:
     rule: Rule = field(default_factory=Rule)
     """How much of real calibration material may be flagged at 0.5."""
     workers: int = 2
+    """Processes that make samples; stage A takes one on a CPU where that is faster."""
     batch: int = 8
     """Clips or pictures per step of stage A (each gives `analyzer.training.samples.CROPS` crops)."""
     rate_backbone: float = 3e-5

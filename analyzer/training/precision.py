@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, TypeVar
 
 import torch
 from torch import Tensor
@@ -20,7 +20,15 @@ from analyzer.model.network import DeepfakeNet
 
 PRECISIONS: Final = ("auto", "float32", "bfloat16")
 TRIED_STEPS: Final = 3
+PACE_WARM: Final = 4
+"""Steps before a pace is measured: kernels are chosen, worker processes start, ..."""
+PACE_STEPS: Final = 12
+"""... steps that are measured, more than worker processes make in advance, ..."""
+PACE_MOST_S: Final = 60.0
+"""... and the time after which no further step is begun, in seconds."""
 
+
+Batch = TypeVar("Batch")
 
 _HALF: Final = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -28,6 +36,19 @@ _HALF: Final = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Mixed precision: "bfloat16", "float16" (on CUDA, where nothing is learned), or none for "float32"."""
     return torch.autocast(device.type, dtype=_HALF.get(precision, torch.bfloat16), enabled=precision in _HALF)
+
+
+def training_pace(net: DeepfakeNet, batches: Iterator[Batch], loss_of: Callable[[DeepfakeNet, Batch], Tensor]) -> float:
+    """Training steps per second on a copy of `net`, the wait for `batches` included."""
+    tried = copy.deepcopy(net)
+    with torch.random.fork_rng(devices=[]):
+        for _, batch in zip(range(PACE_WARM), batches, strict=False):
+            loss_of(tried, batch).backward()  # type: ignore[no-untyped-call]
+        started, steps = time.perf_counter(), 0
+        while steps < PACE_STEPS and (not steps or time.perf_counter() - started < PACE_MOST_S):
+            loss_of(tried, next(batches)).backward()  # type: ignore[no-untyped-call]
+            steps += 1
+        return steps / (time.perf_counter() - started)
 
 
 def pick_device(name: str) -> torch.device:

@@ -46,7 +46,7 @@ from analyzer.training.painter import Painter
 from analyzer.training.painting import FIRST_LAYERS, Painting, wanted
 from analyzer.training.parts import gather
 from analyzer.training.plots import NOTE, draw_plots, have_matplotlib
-from analyzer.training.precision import faster_precision, pick_device
+from analyzer.training.precision import faster_precision, pick_device, training_pace
 from analyzer.training.progress import StageProgress
 from analyzer.training.samples import CROPS, ImageSamples, WindowSamples
 from analyzer.training.stage_c import StageC, card_figures
@@ -201,7 +201,8 @@ class _Run:
             quicken(self.net)
         self.place.precision = self._precision()
         samples = ImageSamples(self.material, options.mixture, options.seed, ENDLESS, self.painters)
-        batches = loader(samples, options.batch, options.workers, start=self.place.step)
+        workers = self._sample_workers(stage, samples)
+        batches = loader(samples, options.batch, workers, start=self.place.step)
 
         def loss_of(batch: Sequence[Tensor], _: int) -> tuple[Tensor, dict[str, Tensor]]:
             return stage.loss(self.net, batch, self.device, self.place.precision)
@@ -217,6 +218,29 @@ class _Run:
     def _as_stage_a(self) -> StageA:
         options = self.options
         return StageA(self.started, options.rate_head, options.rate_backbone, options.size)
+
+    def _sample_workers(self, stage: StageA, samples: ImageSamples) -> int:
+        """Processes that make samples: one or all `--workers`, whichever trains faster on this CPU.
+
+        More of them take the cores from the network: two, beside two network threads on one core, trained at a third
+        of the pace of one.
+        """
+        options = self.options
+        if self.device.type != "cpu" or options.workers < 2 or options.steps is not None:
+            return options.workers
+
+        def loss_of(net: DeepfakeNet, batch: Sequence[Tensor]) -> Tensor:
+            return stage.loss(net, batch, self.device, self.place.precision)[0]
+
+        paces = {}
+        for count in (1, options.workers):
+            batches = iter(loader(samples, options.batch, count, start=self.place.step))
+            paces[count] = training_pace(self.net, batches, loss_of)
+            del batches  # ends its processes
+        chosen = max(paces, key=lambda count: paces[count])
+        faces = {count: round(pace * options.batch * CROPS, 1) for count, pace in paces.items()}
+        self._log({"stage": "A", "workers": chosen, "faces_per_s": faces})
+        return chosen
 
     def _precision(self) -> str:
         """What to learn in, and to encode what is learned from."""

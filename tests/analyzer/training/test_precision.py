@@ -1,11 +1,24 @@
 from __future__ import annotations
 
+import itertools
+import time
+from collections.abc import Iterator
+
 import pytest
 import torch
 
 from analyzer.errors import ConfigError
 from analyzer.model.network import DeepfakeNet
-from analyzer.training.precision import TRIED_STEPS, autocast, faster_precision, pick_device
+from analyzer.training import precision
+from analyzer.training.precision import (
+    PACE_STEPS,
+    PACE_WARM,
+    TRIED_STEPS,
+    autocast,
+    faster_precision,
+    pick_device,
+    training_pace,
+)
 
 
 def test_both_precisions_are_tried_on_a_copy_and_one_is_chosen() -> None:
@@ -39,3 +52,31 @@ def test_an_unknown_device_is_refused_and_auto_finds_one() -> None:
     assert pick_device("auto").type in {"cpu", "cuda"}
     with pytest.raises(ConfigError, match="unknown device 'tpu'"):
         pick_device("tpu")
+
+
+def test_a_pace_is_measured_on_a_copy_with_the_wait_for_samples() -> None:
+    net = DeepfakeNet()
+    weight = net.get_parameter("window_path.head.1.weight").clone()
+    drawn: list[int] = []
+
+    def slow() -> Iterator[int]:
+        for index in itertools.count():
+            time.sleep(0.01)
+            drawn.append(index)
+            yield index
+
+    def loss_of(copied: DeepfakeNet, _: int) -> torch.Tensor:
+        assert copied is not net
+        return copied.get_parameter("window_path.head.1.weight").square().sum()
+
+    assert 0 < training_pace(net, slow(), loss_of) <= 100
+    assert len(drawn) == PACE_WARM + PACE_STEPS
+    assert net.get_parameter("window_path.head.1.weight").grad is None
+    assert torch.equal(net.get_parameter("window_path.head.1.weight"), weight)
+
+
+def test_a_pace_of_a_slow_machine_is_measured_by_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "PACE_MOST_S", 0.0)
+    drawn = itertools.count()
+    training_pace(DeepfakeNet(), drawn, lambda net, _: net.get_parameter("window_path.head.1.weight").square().sum())
+    assert next(drawn) == PACE_WARM + 1

@@ -13,7 +13,7 @@ from analyzer.errors import ConfigError, WeightsError
 from analyzer.model.card import WeightsCard
 from analyzer.model.network import DeepfakeNet
 from analyzer.model.weights import load_weights, save_weights
-from analyzer.training import loop, painting, train
+from analyzer.training import loop, painting, precision, train
 from analyzer.training import measure as measuring
 from analyzer.training.dataset import TrackCache
 from analyzer.training.material import Material
@@ -83,12 +83,17 @@ def test_a_run_paints_with_what_it_trained_and_measures_that(
     assert "dev.pseudo.painted.frames" in card.measured
 
 
-def test_a_run_by_minutes_ends_and_its_windows_are_made_by_workers(options: TrainOptions) -> None:
+def test_a_run_by_minutes_ends_and_its_windows_are_made_by_as_many_workers_as_are_fastest(
+    options: TrainOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "PACE_WARM", 1)
+    monkeypatch.setattr(precision, "PACE_STEPS", 1)
     placed = {**{f"g{i}": "train" for i in range(6)}, "g2": "calibration"}
-    options = replace(options, steps=None, minutes=0.1, placed=placed, workers=1)
+    options = replace(options, steps=None, minutes=0.1, placed=placed, workers=2)
     load_weights(run_training(options))
     assert metrics(options)[-1]["stage"] == "C"
     assert {"float32", "bfloat16"} & {line.get("precision") for line in metrics(options)}
+    assert {1, 2} & {line.get("workers") for line in metrics(options)}
 
 
 def single_faces(options: TrainOptions, steps: int) -> TrainOptions:
