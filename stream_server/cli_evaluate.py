@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +42,9 @@ def evaluate(  # noqa: PLR0913  # one parameter per option, as typer wants it
     ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Weights file with its card beside it.", show_default="the shipped ones")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Other weights to compare with: every file is scored by both.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     pseudo: Annotated[
@@ -100,7 +105,8 @@ def evaluate(  # noqa: PLR0913  # one parameter per option, as typer wants it
     _belongs("--loop", loop is not None, "--alarms", alarms)
     _belongs("--cache", cache is not None, "--pseudo or --pointing", pseudo or pointing)
     asked = {
-        "--weights": weights and weights.name, "--split": split, "--pseudo": pseudo, "--robustness": robustness,
+        "--weights": weights and weights.name, "--against": against and against.name, "--split": split,
+        "--pseudo": pseudo, "--robustness": robustness,
         "--cells": cells, "--seconds": seconds if seconds != _SECONDS else None, "--alarms": alarms, "--loop": loop,
         "--pointing": pointing, "--card": card,
     }  # fmt: skip
@@ -111,16 +117,21 @@ def evaluate(  # noqa: PLR0913  # one parameter per option, as typer wants it
     path = weights or find_weights(default_weights_dir())
     if card and path is None:
         raise WeightsError("there are no trained weights, so there is no card to write into")
-    scorer = make_scorer(weights, device, both_paths=True)
-    try:
-        used = card_in_use(weights, scorer.info)
-        judge = Judge(
-            scorer, YuNetDetector(), used, threshold_of(used), aggregate_of(used), weights, _plain(scorer.info.device)
-        )
+    with ExitStack() as stack:
+        detector = YuNetDetector()
+
+        def judge_by(file: Path | None) -> Judge:
+            scorer = make_scorer(file, device, both_paths=True)
+            stack.callback(scorer.close)
+            used = card_in_use(file, scorer.info)
+            named = _plain(scorer.info.device)
+            return Judge(scorer, detector, used, threshold_of(used), aggregate_of(used), file, named)
+
+        judge = judge_by(weights)
+        if against is not None:
+            wanted = replace(wanted, against=judge_by(against))
         outputs = Outputs(json_out, html_out, path if card else None, work)
         report = run_evaluation(manifest, judge, split=split, outputs=outputs, wanted=wanted)
-    finally:
-        scorer.close()
     raise typer.Exit(Exit.OK if report.scored else Exit.BAD_INPUT)
 
 

@@ -18,6 +18,7 @@ from analyzer.config import NUM_FRAMES
 from analyzer.errors import ConfigError, DeepfakeMonitorError, DetectorError, MediaError, ScorerError, WeightsError
 from analyzer.evaluation.alarms import run_alarms
 from analyzer.evaluation.card_figures import check_card, write_card
+from analyzer.evaluation.comparison import Comparison, compare
 from analyzer.evaluation.cost import measure_cost
 from analyzer.evaluation.outcomes import Scored, Unscored, WorkFolder, highest_peak, settings_key
 from analyzer.evaluation.output import check_writable, write_whole
@@ -84,6 +85,8 @@ class Wanted:
     pointing: bool = False
     faces: Path | None = None
     """Folder of cut-out faces of this very manifest, as `train --cache` keeps them; for `pseudo` and `pointing`."""
+    against: Judge | None = None
+    """Other weights that every file is scored by too."""
     jobs: int = 1
     """Processes of section C."""
     command: str = ""
@@ -123,6 +126,8 @@ def run_evaluation(
             )
             unclear = {one.file for one in unscored if one.row.one_face}  # no section may believe their labels
             clear = [row for row in rows if row.file not in unclear]
+            if wanted.against is not None:
+                report = replace(report, comparison=_compared(report, rows, wanted.against, folder))
             report = _with_sections(report, clear, judge, wanted, folder)
         except KeyboardInterrupt:
             if outputs.work is not None:
@@ -187,6 +192,13 @@ def _with_sections(
         except (ConfigError, MediaError) as error:
             _not_measured("pointing game", error)
     return report
+
+
+def _compared(report: EvaluationReport, rows: Sequence[Row], judge: Judge, folder: Path) -> Comparison:
+    info = judge.scorer.info
+    scored, _ = score_all(rows, judge, WorkFolder(folder, settings_key(info, judge.aggregate)))
+    thresholds = (report.threshold, judge.threshold)
+    return compare(report.scored, scored, thresholds, info.model, info.weights_sha256 or "")
 
 
 def _not_measured(what: str, error: ConfigError | MediaError) -> None:

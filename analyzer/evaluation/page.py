@@ -57,6 +57,7 @@ def make_page(report: EvaluationReport, picture: Picture) -> str:
         _pairs("alarms", "C Alarms", wording.alarm_pairs(report), report.alarms.note if report.alarms else ""),
         _pairs("cost", "D Cost", wording.cost_pairs(report), ""),
         _failures(report, picture),
+        _comparison(report),
         _explanation(report),
         _origin(report),
         "</main>",
@@ -220,6 +221,18 @@ def _worst(one: Scored, threshold: float, picture: Picture) -> str:
         f'<bdi class="name">{text(one.row.file)}</bdi>'
         f'<span class="muted"><bdi>{text(one.row.method)}</bdi>, {told}, {"wrong" if wrong else "right"}</span>'
         f'</header><div class="faces">{"".join(parts)}</div></li>'
+    )
+
+
+def _comparison(report: EvaluationReport) -> str:
+    found = report.comparison
+    if found is None:
+        return ""
+    rows = [wording.comparison_cells(row) for row in found.rows]
+    return (
+        '<section id="comparison"><h2>Comparison with other weights</h2><p class="muted">'
+        f"<bdi>{text(wording.comparison_line(found))}</bdi>.</p>"
+        f"{_table(wording.COMPARISON_HEAD, [('', rows)], 'Comparison with other weights')}</section>"
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Final
 
+from analyzer.evaluation.comparison import Comparison
 from analyzer.evaluation.outcomes import Scored, Unscored
 from analyzer.evaluation.provenance import Provenance
 from analyzer.evaluation.quality import Quality, TableRow
@@ -55,6 +56,7 @@ class EvaluationReport:
     alarms: AlarmFigures | None = None
     cost: CostFigures | None = None
     pointing: PointingFigures | None = None
+    comparison: Comparison | None = None
     command: str = field(default="")
     """What was asked for, as a person would type it again."""
 
@@ -96,6 +98,7 @@ class EvaluationReport:
                 "steadiness": None if self.steadiness is None else asdict(self.steadiness),
                 "alarms": _alarms_json(self.alarms),
                 "cost": None if self.cost is None else asdict(self.cost),
+                "comparison": _comparison_json(self.comparison),
                 "pointing": None if self.pointing is None else asdict(self.pointing),
                 "worst": {
                     "real": [one.row.file for one in self.worst(fake=False)],
@@ -124,6 +127,27 @@ def quality_json(quality: Quality) -> dict[str, object]:
         estimate = getattr(quality.figures, name)
         out |= {name: estimate.value, f"{name}_ci": estimate.interval}
     return out | {"ece_floor": quality.ece_floor, "abstained": quality.abstained, "few": quality.few}
+
+
+def _comparison_json(comparison: Comparison | None) -> dict[str, object] | None:
+    if comparison is None:
+        return None
+    rows = {
+        row.name: {
+            "ours": quality_json(row.ours),
+            "other": quality_json(row.other),
+            "auc_gain": row.gain.value,
+            "auc_gain_ci": row.gain.interval,
+        }
+        for row in comparison.rows
+    }
+    return {
+        "model": comparison.model,
+        "sha256": comparison.sha256,
+        "threshold": comparison.threshold,
+        "left_out": comparison.left_out,
+        "rows": rows,
+    }
 
 
 def _alarms_json(alarms: AlarmFigures | None) -> dict[str, object] | None:

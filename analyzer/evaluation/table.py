@@ -35,6 +35,7 @@ def print_report(report: EvaluationReport, console: Console) -> None:
     _quality(report, console)
     for note in wording.reading_notes(report):
         console.print(note, style="dim", markup=False)
+    _comparison(report, console)
     _robustness(report, console)
     _pairs("C ALARMS", wording.alarm_pairs(report), console)
     if report.alarms is not None and report.alarms.note:
@@ -80,6 +81,17 @@ def _quality(report: EvaluationReport, console: Console) -> None:
         for cells in rows:
             table.add_row(*(escape(printable(cell)) for cell in cells))
     console.print(table)
+
+
+def _comparison(report: EvaluationReport, console: Console) -> None:
+    if report.comparison is None:
+        return
+    title = "COMPARISON with other weights"
+    table = Table(*wording.COMPARISON_HEAD, title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
+    for row in report.comparison.rows:
+        table.add_row(*(escape(printable(cell)) for cell in wording.comparison_cells(row)))
+    console.print(table)
+    console.print(f"  {printable(wording.comparison_line(report.comparison))}", markup=False, style="dim")
 
 
 def _robustness(report: EvaluationReport, console: Console) -> None:

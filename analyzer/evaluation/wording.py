@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from analyzer.evaluation.comparison import ComparedRow, Comparison
 from analyzer.evaluation.numerals import (
     NOT_MEASURED,
     bracketed,
@@ -165,6 +166,39 @@ def _pseudo_notes(rows: Sequence[PseudoRow]) -> list[str]:
             "real one."
         )
     return notes + [f"pseudo-fakes: {note}." for note in dict.fromkeys(row.note for row in rows if row.note)]
+
+
+COMPARISON_HEAD: Final = (
+    "set", "fake", "real", "AUC [95 %]", "other's AUC [95 %]", "gain [95 %]", "TPR@thr", "other's TPR@thr", "FPR@thr",
+    "other's FPR@thr",
+)  # fmt: skip
+
+
+def comparison_cells(row: ComparedRow) -> list[str]:
+    """One row of the comparison, in the order of `COMPARISON_HEAD`."""
+    few, ours, other = row.ours.few, row.ours, row.other
+    gain = NOT_MEASURED if row.gain.value is None else f"{signed(row.gain.value)}{signed_ends(row.gain.interval)}"
+    return [
+        row.name,
+        str(ours.n_fake),
+        str(ours.n_real),
+        estimate(ours.figures.auc, few=few),
+        estimate(other.figures.auc, few=few),
+        bracketed(gain, few),
+        of(ours.flagged_fake, ours.n_fake, ours.figures.tpr),
+        of(other.flagged_fake, other.n_fake, other.figures.tpr),
+        of(ours.flagged_real, ours.n_real, ours.figures.fpr),
+        of(other.flagged_real, other.n_real, other.figures.fpr),
+    ]
+
+
+def comparison_line(comparison: Comparison) -> str:
+    """What was compared."""
+    left_out = f"; {comparison.left_out} files were scored by one of the two only" if comparison.left_out else ""
+    return (
+        f"other: {comparison.model} sha256 {comparison.sha256[:12]}, threshold {comparison.threshold:g}; gain is AUC "
+        f"minus the other's, sources drawn once for both{left_out}"
+    )
 
 
 ROBUSTNESS_HEAD: Final = (
