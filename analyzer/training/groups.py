@@ -27,6 +27,12 @@ HASHED: Final = 3
 """So many faces of a file are hashed: the first, the last, and some between."""
 ALIKE_BITS: Final = 20
 """Of 256: files with two faces that differ in no more are taken for copies of one recording."""
+STEP_BITS: Final = 4
+"""The limit is lowered by this as long as files chain: among ten thousand aligned portraits every face resembles some
+other, and each of the two again some other."""
+CHAINED_FILES: Final = 100
+CHAINED_SHARE: Final = 0.005
+"""A group that likeness makes larger than this many files, and than this share of all, has chained."""
 COMPARED: Final = 2**24
 """So many pairs of hashes are compared at a time: 64 MB of float32, and 256 MB more should all of them be alike."""
 
@@ -48,6 +54,8 @@ class Joined:
     """Fakes whose real clip was in another group."""
     largest: int
     """Files in the largest group."""
+    bits: int = ALIKE_BITS
+    """Of 256: the limit of likeness, lower where files would have chained."""
 
     def report(self) -> str:
         """For people: what was put together that was given apart."""
@@ -59,7 +67,8 @@ class Joined:
         parts = [f"{count} files {what}" for count, what in found if count]
         if not parts:
             return "no file looks like one of another group"
-        return f"{'; '.join(parts)}, and were put together; the largest group has {self.largest} files"
+        chained = f" (at most {self.bits} of 256 bits apart, or all would chain)" if self.bits < ALIKE_BITS else ""
+        return f"{'; '.join(parts)}, and were put together; the largest group has {self.largest} files{chained}"
 
 
 class _Union:
@@ -135,13 +144,33 @@ def join_groups(rows: Sequence[Row], hashes: Mapping[str, Hashes] | None = None)
     partners = paired_reals(rows)
     pairs = sum(union.join(row.group, partners[row.file].group) for row in rows if row.file in partners)
     same = sum(union.join(one.group, other.group) for one, other in _copies(rows))
-    seen = [row for row in rows if row.file in (hashes or {})]
-    looked = 0
-    for one, other in alike([hashes[row.file] for row in seen]) if hashes else []:
-        looked += union.join(seen[one].group, seen[other].group)
+    looked, bits = _join_alike(union, rows, hashes) if hashes else (0, ALIKE_BITS)
     joined = [replace(row, group=union.find(row.group)) for row in rows]
     names = {row.group: union.find(row.group) for row in rows}
-    return replace(as_given(joined), names=names, looked_alike=looked, same_file=same, pairs=pairs)
+    return replace(as_given(joined), names=names, looked_alike=looked, same_file=same, pairs=pairs, bits=bits)
+
+
+def _join_alike(union: _Union, rows: Sequence[Row], hashes: Mapping[str, Hashes]) -> tuple[int, int]:
+    """Join what looks alike, under the highest limit that makes no chain; how many files were joined, and the limit.
+
+    Under the lowest limit nothing but copies is joined, however many they are.
+    """
+    seen = [row for row in rows if row.file in hashes]
+    before = dict(union.parent)
+    most = max(_largest(union, rows), CHAINED_FILES, int(CHAINED_SHARE * len(rows)))
+    looked, bits = 0, ALIKE_BITS + STEP_BITS
+    while bits > STEP_BITS:
+        bits -= STEP_BITS
+        union.parent = dict(before)
+        pairs = alike([hashes[row.file] for row in seen], bits)
+        looked = sum(union.join(seen[one].group, seen[other].group) for one, other in pairs)
+        if _largest(union, rows) <= most:
+            break
+    return looked, bits
+
+
+def _largest(union: _Union, rows: Sequence[Row]) -> int:
+    return max(Counter(union.find(row.group) for row in rows).values(), default=0)
 
 
 def _copies(rows: Sequence[Row]) -> list[tuple[Row, Row]]:

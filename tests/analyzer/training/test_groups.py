@@ -85,6 +85,39 @@ def test_groups_that_look_alike_become_one_named_by_the_first() -> None:
     assert joined.report() == "1 files looked alike, and were put together; the largest group has 3 files"
 
 
+def near(first: Hashes, bits: int) -> Hashes:
+    """Another hash, so many bits away."""
+    other = first.copy()
+    other[0, np.random.default_rng(bits).permutation(CELLS * CELLS)[:bits]] *= -1
+    return other
+
+
+def a_walk(rng: np.random.Generator, count: int, bits: int) -> list[Hashes]:
+    """Each hash differs from the one before by so many bits: the ends have nothing in common."""
+    hashes = [np.sign(rng.normal(size=(1, CELLS * CELLS))).astype(np.float32)]
+    for _ in range(count - 1):
+        following = hashes[-1].copy()
+        following[0, rng.permutation(CELLS * CELLS)[:bits]] *= -1
+        hashes.append(following)
+    return hashes
+
+
+def test_where_hundreds_would_chain_the_limit_is_lowered_and_copies_are_still_joined() -> None:
+    hashes = a_walk(np.random.default_rng(0), 150, 14)
+    hashes.append(near(hashes[0], 3))
+    rows = [row(f"{index}.png") for index in range(len(hashes))]
+    joined = join_groups(rows, {row.file: one for row, one in zip(rows, hashes, strict=True)})
+    assert (joined.looked_alike, joined.largest, joined.bits) == (1, 2, 12)
+    assert "at most 12 of 256 bits apart" in joined.report()
+
+
+def test_hundreds_of_copies_are_one_group() -> None:
+    hashes = a_walk(np.random.default_rng(0), 150, 2)
+    rows = [row(f"{index}.png") for index in range(len(hashes))]
+    joined = join_groups(rows, {row.file: one for row, one in zip(rows, hashes, strict=True)})
+    assert (joined.largest, joined.bits) == (150, 4)
+
+
 def test_a_fake_goes_with_its_real_clip_by_path_or_by_name() -> None:
     real, by_name = row("real/x.mp4"), row("fake/y.mp4", fake=True, paired_real="x.mp4")
     rows = [real, by_name, row("z.mp4", fake=True, paired_real="real/x.mp4")]
