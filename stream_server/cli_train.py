@@ -83,8 +83,13 @@ def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
         int, typer.Option(min=0, max=8, help="Backbone stages that rest in stage A.", rich_help_panel=_MORE)
     ] = 1,
     size: Annotated[
-        int, typer.Option(help="Crop size in stage A: 160, 192 or 224 pixels.", rich_help_panel=_MORE)
-    ] = 224,
+        list[int] | None,
+        typer.Option(
+            help="Crop size in stage A: 160, 192 or 224 pixels; may be repeated, one is drawn for each step.",
+            show_default="224",
+            rich_help_panel=_MORE,
+        ),
+    ] = None,
     precision: Annotated[
         str, typer.Option(help="auto, float32 or bfloat16, in stage A.", rich_help_panel=_MORE)
     ] = "auto",
@@ -133,7 +138,7 @@ def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
         minutes=minutes, steps=steps, stages="C" if calibrate_only else stages.upper(),
         seed=seed, split=split, name=name, cache=cache,
         placed=read_places(place) if place is not None else {}, resume=resume, device=device,
-        mixture=Mixture(real_fakes=real_fakes).without(leave_out or ()), freeze=freeze, size=size,
+        mixture=Mixture(real_fakes=real_fakes).without(leave_out or ()), freeze=freeze, sizes=tuple(size or (224,)),
         precision=precision, rate_backbone=rate_backbone, rate_head=rate_head, batch=batch, workers=workers,
         painter_share=painter_share, start_share=start_share, rule=Rule(target_fpr, target_clip_fpr),
         threads=threads, join=join, window_share=window_share, measure_every=measure_every,

@@ -22,6 +22,8 @@ class Mixture:
     """Windows from a picture that is moved about (stage B)."""
     real_fakes: float = 0.0
     """Samples whose fake half is a fake of the manifest rather than a pseudo-fake."""
+    gentle: float = 0.4
+    """Of the samples, those delivered without anything harsh: where all are, what tells a fake is often gone."""
     paired: float = 0.7
     """Of the fakes of the manifest, those set beside the very real file that they were made from, where it is there."""
     donors: float = 0.25

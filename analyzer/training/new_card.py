@@ -113,7 +113,6 @@ def command_of(options: TrainOptions) -> str:
         parts.append("--no-join")
     for name in (
         "freeze",
-        "size",
         "precision",
         "rate_backbone",
         "rate_head",
@@ -123,6 +122,8 @@ def command_of(options: TrainOptions) -> str:
         "start_share",
     ):
         add(name.replace("_", "-"), getattr(options, name), getattr(default, name))
+    if options.sizes != default.sizes:
+        parts += [f"--size {size}" for size in options.sizes]
     add("target-fpr", options.rule.windows, default.rule.windows)
     add("target-clip-fpr", options.rule.clips, default.rule.clips)
     add("real-fakes", options.mixture.real_fakes, default.mixture.real_fakes)

@@ -37,8 +37,8 @@ class TrainOptions:
     """Of the weights of `start`, so much stays after stage A: they are averaged with what was learned."""
     freeze: int = 1
     """So many backbone stages with start weights, from the first, learn nothing in stage A."""
-    size: int = 224
-    """Crops are scaled down to this in stage A, which is faster; a last run at 224 is what the monitor needs."""
+    sizes: tuple[int, ...] = (224,)
+    """Crop sizes in stage A, one of them drawn for each step; smaller ones are faster, 224 is what the monitor sees."""
     precision: str = "auto"
     """float32, bfloat16, or auto: bfloat16 on CUDA, on a CPU what a few timed steps say (float32 with `steps`)."""
     minutes: float = 60.0
@@ -104,7 +104,7 @@ class TrainOptions:
             <= 1,
             "the share of real fakes must be 0 to 1": not 0 <= self.mixture.real_fakes <= 1,
             "minutes between two looks at dev must be 0 or more": self.measure_every < 0,
-            f"size must be one of {SIZES}": self.size not in SIZES,
+            f"sizes must be some of {SIZES}": not self.sizes or not set(self.sizes) <= set(SIZES),
             f"precision must be one of {PRECISIONS}": self.precision not in PRECISIONS,
             f"stages must be some of A, B and C, got {self.stages!r}": not set("ABC") >= set(self.stages) > set(),
             f"0 to {NUM_STAGES} stages can rest, got {self.freeze}": not 0 <= self.freeze <= NUM_STAGES,
@@ -120,7 +120,7 @@ class TrainOptions:
 
     def fingerprint(self, origin: str = "") -> str:
         """What a checkpoint must agree in: more time may be given later. `origin`: sha256 of the start weights."""
-        mixed = (self.mixture, self.batch, self.size, self.window_share, sorted(self.placed.items()))
+        mixed = (self.mixture, self.batch, self.sizes, self.window_share, sorted(self.placed.items()))
         learned = (self.init_stages, self.freeze, self.rate_backbone, self.rate_head, origin, self.start_share)
         apart = () if self.join else ("apart",)
         painted = ("painted",) if self.painter_share else ()

@@ -78,16 +78,18 @@ class ImageSamples:
             picked = self.material.pick_fake(rng, clips=False, paired=self.mixture.paired)
             fake, real = picked or (None, real)
         still = len(real.jpegs) == 1 or (fake is not None and len(fake.jpegs) == 1)
+        gentle = bool(rng.random() < self.mixture.gentle)
         # Two crops of a kind either way, so that every batch has one size: two frames, or a picture twice.
-        parts = [self._one(rng, real, fake, 1) for _ in range(2)] if still else [self._one(rng, real, fake, 2)]
+        calls, count = (2, 1) if still else (1, 2)
+        parts = [self._one(rng, real, fake, count, gentle=gentle) for _ in range(calls)]
         return Crops(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
-    def _one(self, rng: np.random.Generator, real: Track, fake: Track | None, count: int) -> Crops:
+    def _one(self, rng: np.random.Generator, real: Track, fake: Track | None, count: int, *, gentle: bool) -> Crops:
         chosen = _spread(rng, len(real.jpegs), count)
         if fake is not None:
             theirs = _spread(rng, len(fake.jpegs), count)
             # one delivery for both, at the smaller size: or resolution would tell the kinds apart
-            delivery = draw_delivery(rng, min(real.side, fake.side), count)
+            delivery = draw_delivery(rng, min(real.side, fake.side), count, gentle=gentle)
             pixels = deliver(real.frames(chosen), delivery) + deliver(fake.frames(theirs), delivery)
             seams = np.zeros((2 * count, CELLS, CELLS), np.float32)
             labels = _labels(count, [True] * count)
@@ -97,7 +99,7 @@ class ImageSamples:
         donor = self.material.pick_donor(rng, marks) if rng.random() < self.mixture.donors else None
         painter = pick_painter(rng, self.painters, family, self.mixture)
         pair = make_pair(real.frames(chosen), marks, int(rng.integers(2**31)), family, donor=donor, painter=painter)
-        delivery = draw_delivery(rng, len(pair.real[0]), count)
+        delivery = draw_delivery(rng, len(pair.real[0]), count, gentle=gentle)
         pixels = deliver(pair.real, delivery) + deliver(pair.fake, delivery)
         edges = [deliver_mask(pair.masks[index], delivery, i, CELLS) for i, index in enumerate(delivery.order)]
         seams = np.stack([np.zeros_like(edges[0])] * count + edges)
@@ -144,16 +146,17 @@ class WindowSamples:
     def __getitem__(self, index: int) -> Windows:
         rng = np.random.default_rng((self.seed, 2, index))
         draw = int(rng.integers(2**31))
+        how = gently if rng.random() < self.mixture.gentle else draw_delivery
         if rng.random() < self.mixture.real_fakes:
             picked = self.material.pick_fake(rng, clips=True, paired=self.mixture.paired)
-            if picked is not None and (both := _both_windows(draw, picked[1], picked[0])) is not None:
+            if picked is not None and (both := _both_windows(draw, picked[1], picked[0], how)) is not None:
                 return both
         real = self.material.pick_real(rng, self.mixture.window_stills)
         still = len(real.jpegs) < NUM_FRAMES
         family = pick_family(rng, self.mixture.families, still=still, painted=bool(self.painters))
         donors = self.material if is_clip(real) and rng.random() < self.mixture.donors else None
         painter = pick_painter(rng, self.painters, family, self.mixture)
-        return pseudo_windows(draw, real, family, donors=donors, painter=painter)
+        return pseudo_windows(draw, real, family, how=how, donors=donors, painter=painter)
 
 
 Draw = Callable[[np.random.Generator, int, int], Delivery]
@@ -198,14 +201,14 @@ def pseudo_windows(
     return Windows(pixels, np.stack([elapsed, elapsed]), _labels(1, [shown]), np.array([origin, origin]))
 
 
-def _both_windows(draw: int, real: Track, fake: Track) -> Windows | None:
+def _both_windows(draw: int, real: Track, fake: Track, how: Draw) -> Windows | None:
     """A window of each, at the same times and through one delivery at the smaller size; None where no times suit."""
     rng = np.random.default_rng(draw)
     chosen = choose_alike(rng, real.at_s, fake.at_s)
     if chosen is None:
         return None
     reals, fakes, elapsed = chosen
-    delivery = draw_delivery(rng, min(real.side, fake.side), NUM_FRAMES)
+    delivery = how(rng, min(real.side, fake.side), NUM_FRAMES)
     pixels = [deliver(real.frames(reals), delivery), deliver(fake.frames(fakes), delivery)]
     return Windows(np.array(pixels), np.stack([elapsed, elapsed]), _labels(1, [True]), np.array([-1, -1]))
 

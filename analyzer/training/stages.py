@@ -97,8 +97,10 @@ class StageA:
     """Backbone stages that have start weights."""
     rate_head: float = 3e-4
     rate_backbone: float = 3e-5
-    size: int = FACE_SIZE
-    """Crops are scaled down to this many pixels before the network: a multiple of 32."""
+    sizes: tuple[int, ...] = (FACE_SIZE,)
+    """Sides in pixels, multiples of 32, to one of which the crops of a step are scaled down before the network: drawn
+    from torch's generator. Statistics of feature maps change with the size: weights trained at 160 px alone ranked
+    worse at 224 than at 192."""
 
     def optimizer(self, net: DeepfakeNet) -> torch.optim.AdamW:
         """Over everything that is not at rest (call `freeze` before)."""
@@ -121,8 +123,9 @@ class StageA:
         """Loss, and what it is made of, for `Crops` as tensors."""
         pixels, fake, seams, knows = (tensor.to(device, non_blocking=True) for tensor in batch)
         faces = preprocess(pixels)
-        if self.size != FACE_SIZE:
-            faces = F.interpolate(faces, size=(self.size, self.size), mode="bilinear", antialias=True)
+        size = self.sizes[int(torch.randint(len(self.sizes), ()))]
+        if size != FACE_SIZE:
+            faces = F.interpolate(faces, size=(size, size), mode="bilinear", antialias=True)
         with autocast(device, precision):
             out = net.frame_path(faces)
         target = fake * (1 - SMOOTHING) + SMOOTHING / 2

@@ -217,7 +217,7 @@ class _Run:
 
     def _as_stage_a(self) -> StageA:
         options = self.options
-        return StageA(self.started, options.rate_head, options.rate_backbone, options.size)
+        return StageA(self.started, options.rate_head, options.rate_backbone, options.sizes)
 
     def _sample_workers(self, stage: StageA, samples: ImageSamples) -> int:
         """Processes that make samples: one or all `--workers`, whichever trains faster on this CPU.

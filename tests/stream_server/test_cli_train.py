@@ -53,7 +53,7 @@ def test_every_option_arrives(told: list[TrainOptions], tmp_path: Path) -> None:
         "m.tsv -o out --add marks/manifest.tsv --add b.tsv "
         "--start w.safetensors --minutes 5 --steps 7 --stages ab --seed 3 --split train --name n "
         f"--place {places} --cache c --no-resume --device cpu --real-fakes 0.1 --leave-out F5 --leave-out F2 "
-        "--freeze 3 --size 160 --precision float32 --rate-backbone 1e-4 --rate-head 2e-4 --batch 4 "
+        "--freeze 3 --size 160 --size 224 --precision float32 --rate-backbone 1e-4 --rate-head 2e-4 --batch 4 "
         "--workers 1 --threads 2 --no-join --window-share 0.1 --measure-every 1 --target-fpr 0.02 "
         "--target-clip-fpr 0.1 --painter-share 0.2 --start-share 0.4"
     )
@@ -64,7 +64,7 @@ def test_every_option_arrives(told: list[TrainOptions], tmp_path: Path) -> None:
             Path("m.tsv"), Path("out"), add=(Path("marks/manifest.tsv"), Path("b.tsv")),
             start=Path("w.safetensors"), minutes=5, steps=7, stages="AB", seed=3,
             split="train", name="n", placed={"a": "dev"}, cache=Path("c"), resume=False, device="cpu",
-            mixture=Mixture(real_fakes=0.1).without(["F2", "F5"]), freeze=3, size=160, precision="float32",
+            mixture=Mixture(real_fakes=0.1).without(["F2", "F5"]), freeze=3, sizes=(160, 224), precision="float32",
             rate_backbone=1e-4, rate_head=2e-4, batch=4, workers=1, threads=2, join=False, window_share=0.1,
             measure_every=1, rule=Rule(0.02, 0.1), painter_share=0.2, start_share=0.4,
         )

@@ -64,14 +64,15 @@ def test_commands_that_differ_in_time_alone_are_the_same() -> None:
 def test_the_command_holds_what_changes_the_weights_and_no_path() -> None:
     assert command_of(options()) == "deepfake-monitor train list.tsv --output FOLDER --minutes 60"
     told = options(
-        init=Path("/a/b0.safetensors"), init_stages=(0, 1), steps=5, seed=3, freeze=2, size=160, rate_backbone=1e-4,
+        init=Path("/a/b0.safetensors"), init_stages=(0, 1), steps=5, seed=3, freeze=2, sizes=(160, 192),
+        rate_backbone=1e-4,
         rule=Rule(0.0123456789), join=False, mixture=Mixture(real_fakes=0.15).without(["F5"]), placed={"g": "dev"},
         stages="AB", split="my files", painter_share=0.2, add=(Path("/b/marks.tsv"), Path("c.tsv")),
     )  # fmt: skip
     assert command_of(told) == (
         "deepfake-monitor train list.tsv --output FOLDER --add marks.tsv --add c.tsv --init b0.safetensors "
         "--init-stages 2 --stages AB --steps 5 --seed 3 --split 'my files' --place FILE --no-join --freeze 2 "
-        "--size 160 --rate-backbone 0.0001 --painter-share 0.2 --target-fpr 0.0123456789 --real-fakes 0.15 "
+        "--rate-backbone 0.0001 --painter-share 0.2 --size 160 --size 192 --target-fpr 0.0123456789 --real-fakes 0.15 "
         "--leave-out F5"
     )
 
@@ -84,7 +85,8 @@ def test_every_option_that_changes_the_weights_is_in_the_command() -> None:
         "measure_every", "max_windows",
     }  # fmt: skip
     changed: dict[str, object] = {
-        "init": Path("b0"), "init_stages": (0,), "start": Path("w"), "freeze": 3, "size": 160, "precision": "float32",
+        "init": Path("b0"), "init_stages": (0,), "start": Path("w"), "freeze": 3, "sizes": (160,),
+        "precision": "float32",
         "minutes": 7.0, "seed": 5, "split": "s", "mixture": Mixture(real_fakes=0.1), "placed": {"g": "dev"},
         "join": False, "window_share": 0.1, "rule": Rule(0.5), "batch": 2, "rate_backbone": 1.0, "rate_head": 1.0,
         "steps": 3, "stages": "A", "painter_share": 0.0, "start_share": 0.5, "add": (Path("more.tsv"),),

@@ -34,7 +34,7 @@ def batch() -> Sequence[Tensor]:
 @pytest.mark.parametrize("frozen", [0, 1, 3, 8])
 def test_stages_at_rest_learn_nothing_and_the_others_do(net: DeepfakeNet, batch: Sequence[Tensor], frozen: int) -> None:
     freeze(net, range(8), frozen)
-    stage = StageA(range(8), size=160)
+    stage = StageA(range(8), sizes=(160,))
     optimizer = stage.optimizer(net)
     before = {name: value.clone() for name, value in net.frame_path.state_dict().items()}
     loss, _ = stage.loss(net, batch, torch.device("cpu"), "float32")
@@ -68,7 +68,7 @@ def test_smaller_crops_are_learned_from_with_the_seam_in_fewer_cells(
     net: DeepfakeNet, batch: Sequence[Tensor], size: int
 ) -> None:
     freeze(net, range(8))
-    loss, values = StageA(range(8), size=size).loss(net, batch, torch.device("cpu"), "float32")
+    loss, values = StageA(range(8), sizes=(size,)).loss(net, batch, torch.device("cpu"), "float32")
     assert bool(loss.isfinite())
     assert float(values["seam"].detach()) > 0
 

@@ -262,7 +262,7 @@ def test_a_damaged_checkpoint_is_refused_with_what_to_do(options: TrainOptions) 
         ({"window_share": 1.0}, "share of windows"),
         ({"mixture": Mixture(real_fakes=1.5)}, "share of real fakes"),
         ({"measure_every": -1.0}, "two looks at dev"),
-        ({"size": 200}, "size must be one of"),
+        ({"sizes": (160, 200)}, "sizes must be some of"),
         ({"precision": "float16"}, "precision must be one of"),
         ({"stages": "AD"}, "stages must be some of A, B and C"),
         ({"stages": ""}, "stages must be some of A, B and C"),
@@ -284,7 +284,7 @@ def test_too_few_groups_to_hold_anything_out_are_refused_before_training(options
 def test_a_run_goes_on_from_trained_weights_and_its_card_says_so(options: TrainOptions, tmp_path: Path) -> None:
     first = run_training(single_faces(options, 1))
     start, start_card = load_weights(first)
-    going_on = replace(single_faces(options, 2), start=first, output=tmp_path / "on", freeze=3, size=160)
+    going_on = replace(single_faces(options, 2), start=first, output=tmp_path / "on", freeze=3, sizes=(160,))
     state, card = load_weights(run_training(going_on))
     frozen = [name for name in state if name.startswith(tuple(f"frame_path.backbone.features.{i}." for i in range(3)))]
     assert frozen
