@@ -27,7 +27,9 @@ def evaluate(  # noqa: PLR0913  # one parameter per option, as typer wants it
         ),
     ],
     *,
-    split: Annotated[str | None, typer.Option(help="Only rows of this split.", show_default="all")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Only rows of this split, or of several (val,val2).", show_default="all")
+    ] = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="Write everything as JSON, each file too.")] = None,
     html_out: Annotated[
         Path | None,

@@ -13,6 +13,8 @@ from typing import Final
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from analyzer.model.card import find_weights, read_card
+from analyzer.model.card_page import card_page, card_summary
 from stream_server.messages import json_schema
 from stream_server.notify.settings import NotificationRule, Webhook
 from stream_server.settings import ENV_PREFIX, IceServer, Settings, StreamEntry
@@ -53,18 +55,26 @@ def _default(field: FieldInfo) -> str:
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
-def _replace_table(text: str, head: str, rows: list[str]) -> str:
+def _between_marks(text: str, lines: list[str]) -> str:
     before, _, rest = text.partition(_BEGIN)
-    after = rest.partition(_END)[2]
-    rule = "|" + "---|" * (head.count("|") - 1)
-    return "\n".join([before + _BEGIN, "", head, rule, *rows, "", _END + after])
+    return "\n".join([before + _BEGIN, "", *lines, "", _END + rest.partition(_END)[2]])
 
 
 def main(folder: Path) -> None:
-    """Write what can be made from the code into `folder`."""
+    """Write what can be made from the code into `folder`, docs/, and from the weights card into README.md beside it."""
+    root = folder.parent
+    found = find_weights(root / "weights")
+    if found is not None:
+        card = read_card(found)
+        for readme, lines in (
+            (root / "README.md", [card_summary(card)]),
+            (found.parent / "README.md", card_page(card)),
+        ):
+            readme.write_text(_between_marks(readme.read_text(), lines))
     settings = folder / "settings.md"
     head = "| setting | variable | default | meaning |"
-    settings.write_text(_replace_table(settings.read_text(), head, settings_reference()))
+    rule = "|" + "---|" * (head.count("|") - 1)
+    settings.write_text(_between_marks(settings.read_text(), [head, rule, *settings_reference()]))
     (folder / "websocket.schema.json").write_text(json.dumps(json_schema(), indent=2) + "\n")
 
 

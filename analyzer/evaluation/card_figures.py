@@ -12,6 +12,7 @@ from analyzer.errors import WeightsError
 from analyzer.evaluation.output import check_writable, write_whole
 from analyzer.evaluation.quality import FEW, Quality
 from analyzer.evaluation.report import EvaluationReport
+from analyzer.evaluation.rows import LIP_SYNC, REENACTMENT, REPLAY, SWAP, SYNTHESIS
 from analyzer.model.card import MAX_CARD_BYTES, Measured, WeightsCard, card_path, read_card
 from analyzer.scorer import ScorerInfo
 from analyzer.training.metrics import MIN_SOURCES, Estimate
@@ -19,6 +20,14 @@ from analyzer.training.metrics import MIN_SOURCES, Estimate
 DIGITS: Final = 4
 COUNTS: Final = "; counts, not quality"
 """Said of figures of few files."""
+OPERATORS_WORDS: Final = {
+    SWAP: "face swaps",
+    REENACTMENT: "reenactments",
+    LIP_SYNC: "lip-syncs",
+    SYNTHESIS: "fully generated ones",
+    REPLAY: "replays",
+}
+"""Rows of the table as operators read them. Live swaps are among the face swaps."""
 SECTIONS: Final = ("video", "threshold", "rows", "methods")
 """Names below the set's that every evaluation writes anew; `families` is how an older one called its rows."""
 
@@ -49,6 +58,7 @@ def write_card(weights: Path, report: EvaluationReport) -> None:
         key: value for key, value in stored.get("measured", {}).items() if ".".join(key.split(".")[:2]) not in written
     }
     stored["measured"] = kept | {key: asdict(one) for key, one in found.items()}
+    stored["coverage"] = coverage(report) or stored.get("coverage", "")
     text = json.dumps(stored, indent=2, ensure_ascii=False) + "\n"
     WeightsCard.from_json(text, str(path))  # what is written can be read again
     data = text.encode()
@@ -57,6 +67,23 @@ def write_card(weights: Path, report: EvaluationReport) -> None:
             f"{path}: with these figures the card would have {len(data)} bytes, {MAX_CARD_BYTES} is most"
         )
     write_whole(path, data)
+
+
+def coverage(report: EvaluationReport) -> str:
+    """What share of fakes was found, by row of the table, for operators; empty without fakes or reals."""
+    video = report.video
+    found = [
+        f"{row.quality.flagged_fake} of {row.quality.n_fake} {OPERATORS_WORDS[row.name]}"
+        for row in report.rows
+        if row.quality is not None and row.quality.n_fake and row.name in OPERATORS_WORDS
+    ]
+    if not found or not video.n_real:
+        return ""
+    listed = " and ".join([", ".join(found[:-1]), found[-1]]) if len(found) > 1 else found[0]
+    return (
+        f"Of videos that they had not learned from, these weights flagged {listed}, and {video.flagged_real} of "
+        f"{video.n_real} real ones."
+    )
 
 
 def set_name(report: EvaluationReport) -> str:

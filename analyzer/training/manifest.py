@@ -63,7 +63,7 @@ def printable(text: str) -> str:
 
 
 def read_manifest(path: Path, split: str | None = None) -> list[Row]:
-    """The rows of a manifest, of one `split` if given.
+    """The rows of a manifest, of one `split` if given, or of several with commas between them.
 
     Raises `ConfigError` when it cannot be read, is no text, lacks a column, has a bad row, or has no rows (of `split`).
     """
@@ -78,10 +78,13 @@ def read_manifest(path: Path, split: str | None = None) -> list[Row]:
     rows = [_row(path, number, values) for number, values in enumerate(reader, start=2)]
     if not rows:
         raise ConfigError(f"{path}: no rows below the header")
-    chosen = [row for row in rows if split is None or row.split == split]
-    if not chosen:
-        raise ConfigError(f"{path}: no rows of split {split!r}; it has {_splits_of(rows)}")
-    return chosen
+    if split is None:
+        return rows
+    wanted = [name.strip() for name in split.split(",")]
+    for name in wanted:
+        if not any(row.split == name for row in rows):
+            raise ConfigError(f"{path}: no rows of split {name!r}; it has {_splits_of(rows)}")
+    return [row for row in rows if row.split in wanted]
 
 
 def _splits_of(rows: Iterable[Row]) -> str:

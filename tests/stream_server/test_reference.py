@@ -5,15 +5,21 @@ from pathlib import Path
 
 from stream_server.reference import main, settings_reference
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+MADE = ("README.md", "docs/settings.md", "docs/websocket.schema.json", "weights/README.md")
 
 
 def test_writing_the_reference_again_changes_nothing(tmp_path: Path) -> None:
-    for name in ("settings.md", "websocket.schema.json"):
-        shutil.copy(DOCS / name, tmp_path)
-    main(tmp_path)
-    for name in ("settings.md", "websocket.schema.json"):
-        assert (tmp_path / name).read_text() == (DOCS / name).read_text(), (
+    for name in ("docs", "weights"):
+        (tmp_path / name).mkdir()
+    cards = [str(path.relative_to(ROOT)) for path in (ROOT / "weights").glob("*.json")]
+    for name in (*MADE, *cards):
+        shutil.copy(ROOT / name, tmp_path / name)
+        if name in cards:
+            (tmp_path / name).with_suffix(".safetensors").touch()
+    main(tmp_path / "docs")
+    for name in MADE:
+        assert (tmp_path / name).read_text() == (ROOT / name).read_text(), (
             "run `python -m stream_server.reference docs`"
         )
 

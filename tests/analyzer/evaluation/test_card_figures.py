@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from analyzer.errors import ConfigError, WeightsError
-from analyzer.evaluation.card_figures import check_card, measured, write_card
+from analyzer.evaluation.card_figures import check_card, coverage, measured, write_card
 from analyzer.evaluation.evaluate import summarise
 from analyzer.evaluation.report import EvaluationReport
 from analyzer.evaluation.sections import AlarmFigures, PseudoRow, RobustnessCell, Steadiness
@@ -63,8 +63,9 @@ def test_old_figures_of_what_was_measured_are_gone_and_all_else_stays(weights: P
     before = json.loads(weights.with_suffix(".json").read_text(encoding="utf-8"))
     write_card(weights, a_report())
     after = json.loads(weights.with_suffix(".json").read_text(encoding="utf-8"))
-    assert {key: value for key, value in after.items() if key != "measured"} == {
-        key: value for key, value in before.items() if key != "measured"
+    changed = {"measured", "coverage"}
+    assert {key: value for key, value in after.items() if key not in changed} == {
+        key: value for key, value in before.items() if key not in changed
     }
     assert "typed by hand" not in str(after)
     assert "set_val.families.face swap.auc" not in after["measured"]
@@ -142,3 +143,22 @@ def test_a_card_that_is_missing_broken_or_in_a_lost_folder_is_told_before_the_wo
     (tmp_path / "good.json").mkdir()
     with pytest.raises((WeightsError, ConfigError)):
         check_card(tmp_path / "good.safetensors", info)
+
+
+def test_the_card_says_in_one_sentence_what_was_found(weights: Path) -> None:
+    write_card(weights, a_report())
+    assert read_card(weights).coverage == (
+        "Of videos that they had not learned from, these weights flagged 6 of 7 face swaps, and 1 of 6 real ones."
+    )
+
+
+def test_reals_or_fakes_alone_give_no_sentence() -> None:
+    for fake in (False, True):
+        files = [one for one in FILES if one.row.fake == fake]
+        assert coverage(summarise(files, [], judge=a_judge(), manifest="m")) == ""
+
+
+def test_several_families_are_listed() -> None:
+    lips = [scored(f"l{i}", 0.1, fake=True, family="lip-sync") for i in range(3)]
+    report = summarise([*FILES, *lips], [], judge=a_judge(), manifest="m")
+    assert "flagged 6 of 7 face swaps and 0 of 3 lip-syncs, and 1 of 6 real ones" in coverage(report)

@@ -65,6 +65,13 @@ def test_a_missing_manifest_and_a_folder_are_named(tmp_path: Path) -> None:
         read_manifest(tmp_path)
 
 
+def test_several_splits_are_given_with_commas(tmp_path: Path) -> None:
+    path = written(tmp_path, HEADER + "".join(f"{name}.mp4\treal\tx\t{name}\n" for name in ("train", "val", "val2")))
+    assert [row.split for row in read_manifest(path, "val2, val")] == ["val", "val2"]
+    with pytest.raises(ConfigError, match="no rows of split 'test'; it has train, val, val2"):
+        read_manifest(path, "val,test")
+
+
 def test_an_unknown_split_says_which_there_are(tmp_path: Path) -> None:
     path = written(tmp_path, HEADER + "a.mp4\treal\tx\ttrain\n")
     assert len(read_manifest(path, "train")) == 1
