@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 NUM_FRAMES: Final = 16
@@ -19,6 +20,22 @@ IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 
 IMAGENET_STD: Final = (0.229, 0.224, 0.225)
 """Per-channel RGB standard deviation, same origin."""
+
+
+class Aggregate(StrEnum):
+    """How the figure for the whole video comes from its faces."""
+
+    EVENLY_SPACED = "evenly_spaced"
+    """16 faces of the main face, evenly spaced over the video, scored as one window."""
+    WINDOWS = "windows"
+    """The most suspicious face's mean logit over its sliding windows."""
+    WINDOWS_TOP = "windows_top"
+    """The most suspicious face's mean logit over the most suspicious quarter of its sliding windows: for fakes that
+    show only now and then."""
+
+
+DEFAULT_AGGREGATE: Final = Aggregate.WINDOWS
+"""Set by what `deepfake-monitor evaluate` shows to rank better."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ class VideoStoppedError(MediaError):
 
 
 class SeriesError(DeepfakeMonitorError):
-    """A file is no series of scores (`analyzer.series`), or a damaged one; the message names the line."""
+    """A file is no series of scores (`analyzer.alerting.series`), or a damaged one; the message names the line."""
 
     code = "not_a_series"
 

@@ -6,7 +6,7 @@ in a hundred lies above the operating point, as cards are calibrated, with the h
 scores wander was read off 55 real faces of training and 16 of validation videos with weights v2. Two ways to raise an
 alert run over the same scores, each with many lines at once:
 
-* the sum: what `analyzer.verdict` does;
+* the sum: what `analyzer.alerting.verdict` does;
 * smoothed and held: the mean over some seconds above the line for some seconds, what a monitor does at first.
 """
 
@@ -20,8 +20,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.alerting.verdict import LOGIT_LIMIT, ROUNDING, Sensitivity, VerdictRules
 from analyzer.evaluation.alarms import poisson_interval
-from analyzer.verdict import LOGIT_LIMIT, ROUNDING, Sensitivity, VerdictRules
 
 Floats = npt.NDArray[np.float64]
 

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from analyzer.batcher import Batcher
 from analyzer.config import NUM_FRAMES, AnalyzerConfig
 from analyzer.datatypes import AnalyzerEvent, FaceKey, Score
-from analyzer.pace import LoadControl
+from analyzer.engine.batcher import Batcher
+from analyzer.engine.pace import LoadControl
+from analyzer.engine.scoring import ModelThread
 from analyzer.scorer import Scorer
-from analyzer.scoring import ModelThread
 from benchmarks.faces import crop_of, face_crops
 
 LIMIT_MS: Final = 100.0

@@ -15,9 +15,9 @@ from av.video.reformatter import VideoReformatter
 
 from analyzer.config import NUM_FRAMES, AnalyzerConfig
 from analyzer.datatypes import Pixels
+from analyzer.engine.pipeline import upright_rgb
 from analyzer.faces.detector import YuNetDetector
-from analyzer.pipeline import upright_rgb
-from analyzer.video import analyze_video
+from analyzer.video.video import analyze_video
 from benchmarks.faces import crop_of, face_crops
 from benchmarks.score_cost import make
 from stream_server.demo import ClipPlan, render_real, write_clip

@@ -14,7 +14,7 @@ import av
 
 from analyzer.config import NUM_FRAMES, AnalyzerConfig
 from analyzer.datatypes import AnalyzerEvent, Detection, Frame, Pixels, Score
-from analyzer.engine import Engine
+from analyzer.engine.engine import Engine
 from analyzer.faces.detector import FaceDetector, YuNetDetector
 from benchmarks.faces import crop_of, face_crops
 from benchmarks.score_cost import make

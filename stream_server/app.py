@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
 
 from analyzer.datatypes import AnalyzerEvent, Observed, PictureState
-from analyzer.engine import Engine
+from analyzer.engine.engine import Engine
 from analyzer.errors import ConfigError, SourceError
 from analyzer.faces.detector import FaceDetector, YuNetDetector
 from analyzer.scorer import Scorer

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from analyzer.datatypes import AnalyzerEvent, Observed
-from analyzer.engine import Engine
+from analyzer.engine.engine import Engine
 from analyzer.errors import NotFoundError
 from stream_server.about import VERSION
 from stream_server.clock import WallClock

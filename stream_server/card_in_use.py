@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from analyzer.config import DEFAULT_AGGREGATE, Aggregate
 from analyzer.errors import WeightsError
 from analyzer.model.card import WeightsCard, default_weights_dir, find_weights, read_card
-from analyzer.report import DEFAULT_AGGREGATE, Aggregate
 from analyzer.scorer import ScorerInfo
 
 log = logging.getLogger(__name__)

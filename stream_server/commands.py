@@ -17,10 +17,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from analyzer.alerting.series import play, read_series
+from analyzer.alerting.verdict import Sensitivity
 from analyzer.datatypes import Alert
 from analyzer.errors import ConfigError
-from analyzer.series import play, read_series
-from analyzer.verdict import Sensitivity
 from stream_server.about import VERSION
 from stream_server.cli_model import add_model_commands
 from stream_server.cli_verify import verify
@@ -160,7 +160,7 @@ def score(
         raise ConfigError(f"{file}: there is no such file")
     from analyzer.faces.detector import YuNetDetector  # noqa: PLC0415  # see the top
     from analyzer.model.net_scorer import make_scorer  # noqa: PLC0415
-    from analyzer.video import analyze_video  # noqa: PLC0415
+    from analyzer.video.video import analyze_video  # noqa: PLC0415
     from stream_server.card_in_use import aggregate_of, card_in_use  # noqa: PLC0415
     from stream_server.video_answer import video_answer  # noqa: PLC0415
 

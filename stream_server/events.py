@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from analyzer.verdict import Sensitivity
+from analyzer.alerting.verdict import Sensitivity
 
 UnixSeconds = Annotated[float, Field(description="Unix seconds.")]
 EVENT_ID: Final = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{8}", re.ASCII)

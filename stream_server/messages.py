@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from analyzer.alerting.verdict import Sensitivity
 from analyzer.config import AnalyzerConfig
 from analyzer.datatypes import (
     Alert,
@@ -28,7 +29,6 @@ from analyzer.datatypes import (
     VerdictState,
 )
 from analyzer.errors import SourceErrorKind
-from analyzer.verdict import Sensitivity
 from stream_server.clock import WallClock
 from stream_server.events import Event
 from stream_server.evidence import ScoreEvidence, score_evidence

@@ -19,7 +19,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from analyzer.engine import EngineStats, LatencyHistogram
+from analyzer.engine.engine import EngineStats, LatencyHistogram
 from stream_server.about import VERSION
 from stream_server.messages import Latency, NotificationStats, StatsMessage
 from stream_server.monitor import Monitor

@@ -14,8 +14,8 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from analyzer.engine import Engine
-from analyzer.engine_stats import ThreadHealth
+from analyzer.engine.engine import Engine
+from analyzer.engine.engine_stats import ThreadHealth
 from analyzer.errors import OverloadedError
 from analyzer.faces.detector import FaceDetector
 from analyzer.model.card import WeightsCard

@@ -19,8 +19,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from analyzer.alerting.verdict import Sensitivity
 from analyzer.config import AnalyzerConfig
-from analyzer.verdict import Sensitivity
 from stream_server.notify.settings import NotificationSettings
 from stream_server.settings_section import Section, StreamId, StreamPattern
 from stream_server.store.keeping import Keeping

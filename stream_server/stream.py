@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from analyzer.alerting.verdict import Sensitivity
 from analyzer.datatypes import PictureTrouble
-from analyzer.verdict import Sensitivity
 from stream_server.sources.base import SourceStatus
 
 STREAM_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Protocol
 
+from analyzer.alerting.verdict import Sensitivity, VerdictRules
 from analyzer.datatypes import Frame, PictureTrouble
 from analyzer.errors import ConfigError, ConflictError, NotFoundError, OverloadedError, SourceErrorKind
-from analyzer.verdict import Sensitivity, VerdictRules
 from stream_server.sources.address import AddressRules, parse_address
 from stream_server.sources.base import OnFrame, OnStatus, Source, SourceStatus, StreamState
 from stream_server.stream import STREAM_ID, StreamInfo, StreamSettings, Transport
@@ -21,13 +21,13 @@ log = logging.getLogger(__name__)
 
 
 class Slot(Protocol):
-    """Where a stream's frames go: never blocks, any thread (`analyzer.engine.FrameSlot`)."""
+    """Where a stream's frames go: never blocks, any thread (`analyzer.engine.engine.FrameSlot`)."""
 
     def put(self, frame: Frame) -> None: ...
 
 
 class StreamEngine(Protocol):
-    """What the registry needs of `analyzer.engine.Engine`."""
+    """What the registry needs of `analyzer.engine.engine.Engine`."""
 
     def add_stream(self, stream_id: str) -> Slot: ...
 

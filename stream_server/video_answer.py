@@ -11,8 +11,8 @@ import cv2
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from analyzer.datatypes import Pixels
-from analyzer.report import FaceReport, VideoReport
 from analyzer.scorer import ScorerInfo
+from analyzer.video.report import FaceReport, VideoReport
 from stream_server.evidence import ScoreEvidence, score_evidence
 
 PICTURE_SIDE: Final = 160

@@ -9,9 +9,9 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
+from analyzer.alerting.series import Series
+from analyzer.alerting.verdict import Sensitivity
 from analyzer.datatypes import NotScored, Observation
-from analyzer.series import Series
-from analyzer.verdict import Sensitivity
 from stream_server.events import Event, Part
 from stream_server.evidence_zip.keys import SigningKey, load_or_make_key
 from stream_server.evidence_zip.pack import pack

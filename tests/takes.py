@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.repeats import Floats, Share, Sight, see
+from analyzer.integrity.repeats import Floats, Share, Sight, see
 
 Scene = Callable[[float], Floats]
 """Seconds -> grey levels, (36, 64)."""

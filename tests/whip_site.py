@@ -10,8 +10,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from analyzer.alerting.verdict import VerdictRules
 from analyzer.datatypes import Frame
-from analyzer.verdict import VerdictRules
 from stream_server.http_errors import add_error_handlers
 from stream_server.routes.whip import WhipConfig, whip_routes
 from stream_server.security import SecurityMiddleware

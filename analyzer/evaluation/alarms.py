@@ -14,7 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from scipy.stats import chi2
 
-from analyzer.config import NUM_FRAMES
+from analyzer.alerting.series import Series, play
+from analyzer.alerting.verdict import Sensitivity, VerdictRules
+from analyzer.config import DEFAULT_AGGREGATE, NUM_FRAMES
 from analyzer.datatypes import Alert, FaceKey, Observation
 from analyzer.errors import ConfigError, WeightsError
 from analyzer.evaluation.kept import Kept, key_of, state_of
@@ -22,11 +24,8 @@ from analyzer.evaluation.outcomes import settings_key
 from analyzer.evaluation.sections import AlarmFigures, Interval
 from analyzer.evaluation.watched import WHOLE, Entered, Watch, Watched, entry_of, watched_from
 from analyzer.evaluation.workers import MakeTools, work_through
-from analyzer.report import DEFAULT_AGGREGATE
 from analyzer.scorer import ScorerInfo
-from analyzer.series import Series, play
 from analyzer.training.manifest import Row
-from analyzer.verdict import Sensitivity, VerdictRules
 
 CAUGHT_WITHIN_S: Final = 60.0
 MAX_LOOP_S: Final = 3600.0

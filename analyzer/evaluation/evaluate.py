@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from analyzer.config import NUM_FRAMES
+from analyzer.config import DEFAULT_AGGREGATE, NUM_FRAMES
 from analyzer.errors import ConfigError, DeepfakeMonitorError, DetectorError, MediaError, ScorerError, WeightsError
 from analyzer.evaluation.alarms import run_alarms
 from analyzer.evaluation.card_figures import check_card, write_card
@@ -35,12 +35,11 @@ from analyzer.evaluation.table import make_console, print_report
 from analyzer.evaluation.workers import MakeTools, Tools, tools_for
 from analyzer.faces.detector import FaceDetector
 from analyzer.model.card import WeightsCard
-from analyzer.report import DEFAULT_AGGREGATE
 from analyzer.scorer import Scorer, ScorerInfo
-from analyzer.strips import strips_of
 from analyzer.training.cutting import several_faces
 from analyzer.training.manifest import Row, read_manifest
-from analyzer.video import analyze_video
+from analyzer.video.strips import strips_of
+from analyzer.video.video import analyze_video
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ import cv2
 
 from analyzer.errors import ConfigError
 from analyzer.evaluation.kept import Kept, code_digest, key_of, state_of
-from analyzer.report import Peak, TimelinePoint, VideoReport
 from analyzer.scorer import ScorerInfo
 from analyzer.training.manifest import Row
+from analyzer.video.report import Peak, TimelinePoint, VideoReport
 
 RESULTS: Final = "results.jsonl"
 NO_FACES: Final = "no_faces"
@@ -66,9 +66,8 @@ Outcome = Scored | Unscored
 def serving_code_digest() -> str:
     """Of the modules that stand between a file and its score: what they said before a change is not taken up again."""
     package = Path(__file__).resolve().parent.parent
-    return code_digest(
-        path for folder in (package, package / "faces", package / "model") for path in folder.glob("*.py")
-    )
+    folders = (package, *(package / name for name in ("engine", "faces", "integrity", "model", "video")))
+    return code_digest(path for folder in folders for path in folder.glob("*.py"))
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from analyzer.evaluation.quality import Quality
 from analyzer.evaluation.report import WORST, EvaluationReport
 from analyzer.evaluation.table import quality_sections
 from analyzer.printable import printable
-from analyzer.strips import GRID, WHERE
+from analyzer.video.strips import GRID, WHERE
 
 Picture = Callable[[str | None, str], bytes | None]
 """`WorkFolder.picture`: the JPEG of a file's strip, by key and kind."""

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from analyzer.config import DEFAULT_AGGREGATE, Aggregate
 from analyzer.evaluation.outcomes import Scored, Unscored
 from analyzer.evaluation.rows import FIXED, POOLED, rows_of
-from analyzer.report import DEFAULT_AGGREGATE, Aggregate, TimelinePoint, aggregate_named, windows_logit
 from analyzer.scorer import sigmoid
 from analyzer.training.manifest import Row
 from analyzer.training.metrics import AtThreshold, Figures, ece_floor, figures
+from analyzer.video.report import TimelinePoint, aggregate_named, windows_logit
 
 FEW: Final = 20
 """With fewer files of either kind a figure is counts, not quality; tables put it in parentheses and say so."""

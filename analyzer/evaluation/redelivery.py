@@ -33,7 +33,7 @@ from av.video.stream import VideoStream
 from analyzer.datatypes import Pixels
 from analyzer.errors import ConfigError, MediaError
 from analyzer.faces.detector import FaceDetector
-from analyzer.video_file import VideoFile, VideoLimits
+from analyzer.video.video_file import VideoFile, VideoLimits
 
 Planes = npt.NDArray[np.uint8]
 """A picture in YUV 4:2:0, limited range: (height * 3 / 2, width), luma first, then the chroma planes at half size."""

@@ -16,6 +16,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from analyzer.config import DEFAULT_AGGREGATE
 from analyzer.errors import ConfigError, DeepfakeMonitorError, DetectorError, MediaError, ScorerError, WeightsError
 from analyzer.evaluation.cells import CELLS, SIX, SOURCE, Cell, cell_named, recipes_digest
 from analyzer.evaluation.kept import Kept, key_of, state_of
@@ -24,11 +25,10 @@ from analyzer.evaluation.pixels import ShakyDetector
 from analyzer.evaluation.redelivery import Known, look_at, redeliver
 from analyzer.evaluation.sections import RobustnessCell, Steadiness
 from analyzer.evaluation.workers import MakeTools, Tools, work_through
-from analyzer.report import DEFAULT_AGGREGATE
 from analyzer.scorer import ScorerInfo
 from analyzer.training.manifest import Row
 from analyzer.training.metrics import auc_difference, figures
-from analyzer.video import analyze_video
+from analyzer.video.video import analyze_video
 
 DEFAULT_SECONDS: Final = 6.0
 """Of each video: 21 windows, and a cell of 50 videos takes minutes."""

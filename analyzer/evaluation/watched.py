@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from analyzer.config import DEFAULT_AGGREGATE
 from analyzer.datatypes import FaceCrop, FaceKey, Pixels, WindowUpdate
 from analyzer.errors import ConfigError, DeepfakeMonitorError, DetectorError, ScorerError, WeightsError
 from analyzer.evaluation.workers import Tools
-from analyzer.report import DEFAULT_AGGREGATE
 from analyzer.scorer import ClipScore, Scorer, ScorerInfo
-from analyzer.video import analyze_video
-from analyzer.video_file import VideoLimits
+from analyzer.video.video import analyze_video
+from analyzer.video.video_file import VideoLimits
 
 WHOLE: Final = VideoLimits(max_seconds=math.inf, max_frames=60 * 60 * 60 * 24)
 """A day at 60 pictures a second: hours of one camera are the best there is for a rate of false alarms."""

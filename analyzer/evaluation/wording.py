@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from analyzer.config import Aggregate
 from analyzer.evaluation.comparison import ComparedRow, Comparison
 from analyzer.evaluation.numerals import (
     NOT_MEASURED,
@@ -29,7 +30,6 @@ from analyzer.evaluation.sections import (
     RobustnessCell,
     Share,
 )
-from analyzer.report import Aggregate
 from analyzer.training.metrics import ECE_BINS, MIN_SOURCES, Estimate
 
 QUALITY_HEAD: Final = (

@@ -9,10 +9,9 @@ from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from analyzer.config import FACE_SIZE, IMAGENET_MEAN, IMAGENET_STD, NUM_FRAMES
+from analyzer.config import DEFAULT_AGGREGATE, FACE_SIZE, IMAGENET_MEAN, IMAGENET_STD, NUM_FRAMES
 from analyzer.datatypes import ScoreCurve
 from analyzer.errors import WeightsError
-from analyzer.report import DEFAULT_AGGREGATE
 
 MAX_CARD_BYTES = 1 << 20
 """A card is a page of text; a larger file is something else."""
@@ -80,7 +79,7 @@ class WeightsCard:
     threshold: float = 0.5
     """Operating point on `fake_probability`."""
     aggregate: str = DEFAULT_AGGREGATE
-    """Which rule (`analyzer.report.Aggregate`) makes one number of a whole video: what ranked better when evaluated."""
+    """Which rule (`analyzer.config.Aggregate`) makes one number of a whole video: what ranked better when evaluated."""
     measured: Mapping[str, Measured] = field(default_factory=dict)
     real_scores: ScoreCurve | None = None
     """How windows of real faces score on the calibration material."""

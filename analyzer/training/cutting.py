@@ -21,14 +21,14 @@ from av.video.reformatter import VideoReformatter
 
 from analyzer.config import NUM_FRAMES, AnalyzerConfig
 from analyzer.datatypes import Box, Detection, Pixels, TrackedFace
+from analyzer.engine.pipeline import upright_rgb
 from analyzer.errors import MediaError, NoFacesError, NotAVideoError
 from analyzer.faces.detector import FaceDetector
 from analyzer.faces.tracker import Tracker
-from analyzer.pipeline import upright_rgb
-from analyzer.scene import SceneCut
+from analyzer.integrity.scene import SceneCut
 from analyzer.training.geometry import Landmarks
 from analyzer.training.manifest import Row, printable
-from analyzer.video_file import VideoFile, VideoLimits
+from analyzer.video.video_file import VideoFile, VideoLimits
 
 LOOSE: Final = 1.4
 """Side of what is kept over the side of the serving crop."""

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from analyzer.alerting.series import LARGEST, Series
+from analyzer.alerting.verdict import VerdictRules
 from analyzer.datatypes import NotScored, Observation
 from analyzer.scorer import sigmoid
-from analyzer.series import LARGEST, Series
-from analyzer.verdict import VerdictRules
 from stream_server.events import Event
 
 MOST_DRAWN: Final = 800

@@ -9,10 +9,10 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from analyzer.alerting.series import parse_series
 from analyzer.errors import SeriesError
 from analyzer.printable import printable
 from analyzer.scorer import sigmoid
-from analyzer.series import parse_series
 from stream_server.about import NAME, VERSION
 from stream_server.events import Event, EventKind, EventState, Part
 from stream_server.evidence_zip import words

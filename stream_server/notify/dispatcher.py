@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Final
 
-from analyzer.engine_stats import ThreadHealth
+from analyzer.engine.engine_stats import ThreadHealth
 from analyzer.errors import ConflictError, NotFoundError, StoreError
 from stream_server.about import VERSION
 from stream_server.events import Event

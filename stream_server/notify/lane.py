@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final
 
-from analyzer.engine_stats import ThreadHealth
+from analyzer.engine.engine_stats import ThreadHealth
 from analyzer.errors import ConflictError
 from stream_server.events import Event
 from stream_server.notify.delivery import GIVE_UP_S, Delivery, DeliveryError, buried, failed, pause_s

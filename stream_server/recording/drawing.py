@@ -10,8 +10,8 @@ import numpy as np
 
 from analyzer.config import FACE_SIZE, NUM_FRAMES
 from analyzer.datatypes import Evidence, Pixels
-from analyzer.report import Peak
-from analyzer.strips import GRID, WHERE, strips_of
+from analyzer.video.report import Peak
+from analyzer.video.strips import GRID, WHERE, strips_of
 from stream_server.recording.past import PastPicture
 
 INK: Final = (0, 140, 255)

@@ -11,10 +11,10 @@ from typing import Final
 import av
 import cv2
 
+from analyzer.alerting.series import Series
+from analyzer.alerting.verdict import Sensitivity
 from analyzer.config import NUM_FRAMES
 from analyzer.datatypes import Observation
-from analyzer.series import Series
-from analyzer.verdict import Sensitivity
 from stream_server.events import EVIDENCE_UNTIL, EventKind, EventState, Part
 from stream_server.recording.clip import clip_mp4
 from stream_server.recording.draft import Material

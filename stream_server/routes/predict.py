@@ -14,8 +14,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from analyzer.errors import MediaError
-from analyzer.report import VideoReport
-from analyzer.video import VideoStoppedError, analyze_video
+from analyzer.video.report import VideoReport
+from analyzer.video.video import VideoStoppedError, analyze_video
 from stream_server.card_in_use import aggregate_of
 from stream_server.http_errors import ApiError, error_docs
 from stream_server.messages import UploadMessage

@@ -12,8 +12,8 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import Response
 
-from analyzer.series import Series
-from analyzer.verdict import Sensitivity
+from analyzer.alerting.series import Series
+from analyzer.alerting.verdict import Sensitivity
 from stream_server.http_errors import ApiError, error_docs
 from stream_server.messages import FacesMessage, ScoreMessage, StreamMessage, read_view_payload, stream_message
 from stream_server.monitor import Monitor, TheMonitor

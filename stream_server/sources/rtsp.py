@@ -25,8 +25,8 @@ from av.error import ExitError, FFmpegError
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from analyzer.damage import Damage
 from analyzer.errors import SourceError, SourceErrorKind
+from analyzer.integrity.damage import Damage
 from stream_server.sources.address import AddressRules, SourceAddress
 from stream_server.sources.base import STALLED_AFTER_S, Backoff, OnFrame, OnStatus, StreamState
 from stream_server.sources.failures import explain_open, explain_read

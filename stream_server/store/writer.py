@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from analyzer.engine_stats import ThreadHealth
+from analyzer.engine.engine_stats import ThreadHealth
 from analyzer.errors import DeepfakeMonitorError, StoreError
 from stream_server.events import Event, Part
 from stream_server.store.backlog import Backlog, Batch

@@ -3,8 +3,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from analyzer import errors, video
+from analyzer import errors
 from analyzer.errors import DeepfakeMonitorError
+from analyzer.video import video
 
 
 def _tree(error: type[DeepfakeMonitorError], depth: int = 0) -> Iterator[tuple[int, str]]:

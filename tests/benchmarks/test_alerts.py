@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from analyzer.alerting.verdict import Sensitivity, VerdictPolicy
 from analyzer.config import NUM_FRAMES
 from analyzer.datatypes import Alert, FaceKey, Score, WindowUpdate
-from analyzer.verdict import Sensitivity, VerdictPolicy
 from benchmarks.alerts import LINES, STEP_S, Scores, Summed, measure
 
 

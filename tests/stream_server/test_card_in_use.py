@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from analyzer.config import DEFAULT_AGGREGATE
 from analyzer.model.card import WeightsCard
-from analyzer.report import DEFAULT_AGGREGATE
 from analyzer.scorer import ScorerInfo
 from stream_server.card_in_use import aggregate_of, card_in_use, threshold_of
 

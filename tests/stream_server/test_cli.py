@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from analyzer import errors
+from analyzer.alerting.series import Series
+from analyzer.alerting.verdict import Sensitivity
 from analyzer.datatypes import Observation
 from analyzer.model.card import WeightsCard
 from analyzer.model.weights import save_weights
-from analyzer.series import Series
-from analyzer.verdict import Sensitivity
 from stream_server import cli, commands
 from stream_server.exit_codes import Exit, exit_code_of
 from stream_server.server import listen

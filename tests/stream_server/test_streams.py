@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import pytest
 
+from analyzer.alerting.verdict import Sensitivity, VerdictRules
 from analyzer.datatypes import Frame, PictureTrouble
 from analyzer.errors import (
     ConfigError,
@@ -18,7 +19,6 @@ from analyzer.errors import (
     SourceError,
     SourceErrorKind,
 )
-from analyzer.verdict import Sensitivity, VerdictRules
 from stream_server.sources.base import OnFrame, OnStatus, Source, SourceStatus, StreamState
 from stream_server.stream import StreamInfo, StreamSettings
 from stream_server.streams import StreamRegistry

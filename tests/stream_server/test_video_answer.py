@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from analyzer.datatypes import Evidence, ScoreCurve
-from analyzer.report import FaceReport, Peak, VideoReport
 from analyzer.scorer import ScorerInfo
+from analyzer.video.report import FaceReport, Peak, VideoReport
 from stream_server.video_answer import PICTURE_SIDE, VideoAnswer, video_answer
 from tests.fakes import an_evidence
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from analyzer.alerting.verdict import VerdictRules
 from analyzer.errors import ConfigError, WeightsError
 from analyzer.evaluation.alarms import Alarms, alarm_figures, alarms_of, looped, poisson_interval, run_alarms
 from analyzer.evaluation.watched import Entered, Watched
 from analyzer.evaluation.workers import MakeTools, Tools
 from analyzer.faces.detector import YuNetDetector
 from analyzer.training.manifest import Row
-from analyzer.verdict import VerdictRules
 from tests.analyzer.evaluation.tables import a_row
 from tests.fakes import FakeScorer
 

@@ -9,7 +9,7 @@ from analyzer.errors import ConfigError
 from analyzer.evaluation.cells import CELLS, SIX, SOURCE, Cell, cell_named, chosen_cells, recipes_digest
 from analyzer.evaluation.redelivery import Known, look_at, redeliver
 from analyzer.faces.detector import YuNetDetector
-from analyzer.video_file import VideoFile
+from analyzer.video.video_file import VideoFile
 from tests.videos import moving_face, write_video
 
 BY_KEY = pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.key)

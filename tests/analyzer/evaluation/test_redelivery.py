@@ -23,7 +23,7 @@ from analyzer.evaluation.redelivery import (
     redeliver,
 )
 from analyzer.faces.detector import YuNetDetector
-from analyzer.video_file import VideoFile
+from analyzer.video.video_file import VideoFile
 from tests.fakes import ScriptedDetector, a_detection
 from tests.videos import moving_face, write_video
 

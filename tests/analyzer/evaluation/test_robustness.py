@@ -26,7 +26,7 @@ from analyzer.evaluation.robustness import (
 from analyzer.evaluation.workers import MakeTools, Tools
 from analyzer.faces.detector import YuNetDetector
 from analyzer.training.manifest import Row
-from analyzer.video import analyze_video
+from analyzer.video.video import analyze_video
 from tests.analyzer.evaluation.tables import a_row
 from tests.fakes import FakeScorer
 from tests.videos import moving_face, write_video

@@ -13,7 +13,7 @@ from analyzer.evaluation.watched import Entered, ListeningScorer, Watch, Watched
 from analyzer.evaluation.workers import Tools
 from analyzer.faces.detector import YuNetDetector
 from analyzer.scorer import Scorer
-from analyzer.video import analyze_video
+from analyzer.video.video import analyze_video
 from tests.fakes import FakeScorer
 
 

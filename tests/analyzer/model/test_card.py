@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from analyzer.config import DEFAULT_AGGREGATE, Aggregate
 from analyzer.datatypes import ScoreCurve
 from analyzer.errors import WeightsError
 from analyzer.model.card import Measured, WeightsCard, card_path, default_weights_dir, find_weights, read_card
-from analyzer.report import DEFAULT_AGGREGATE, Aggregate
 
 CARD = WeightsCard(
     name="tiny",

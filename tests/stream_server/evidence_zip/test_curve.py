@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import pytest
 
+from analyzer.alerting.series import Series
+from analyzer.alerting.verdict import Sensitivity
 from analyzer.datatypes import NotScored, Observation
-from analyzer.series import Series
-from analyzer.verdict import Sensitivity
 from stream_server.evidence_zip.curve import MOST_DRAWN, Curve, Point, Stretch, make_curve
 from tests.evidence_of import START, an_event
 

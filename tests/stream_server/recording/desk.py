@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any
 
+from analyzer.alerting.verdict import Sensitivity
 from analyzer.config import NUM_FRAMES
 from analyzer.datatypes import Alert, FaceKey, Observation, Observed, Score
 from analyzer.scorer import sigmoid
-from analyzer.verdict import Sensitivity
 from stream_server.clock import WallClock
 from stream_server.events import Event, Part
 from stream_server.recording.ports import Identity, RecorderPorts

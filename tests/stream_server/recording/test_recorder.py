@@ -7,6 +7,8 @@ from pathlib import Path
 import av
 import pytest
 
+from analyzer.alerting.series import play, read_series
+from analyzer.alerting.verdict import Sensitivity
 from analyzer.config import NUM_FRAMES
 from analyzer.datatypes import (
     Alert,
@@ -18,8 +20,6 @@ from analyzer.datatypes import (
     PictureTrouble,
 )
 from analyzer.scorer import sigmoid
-from analyzer.series import play, read_series
-from analyzer.verdict import Sensitivity
 from stream_server.events import EventKind, EventState, ReviewMark
 from stream_server.recording import draft, recorder
 from stream_server.recording.evidence_parts import (

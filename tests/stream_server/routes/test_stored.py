@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from analyzer.training.manifest import read_manifest
-from analyzer.video_file import VideoFile
+from analyzer.video.video_file import VideoFile
 from stream_server import export_answer
 from stream_server.events import EventKind, Part, ReviewMark
 from stream_server.notify.delivery import Delivery, delivery_of

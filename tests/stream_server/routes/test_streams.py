@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from analyzer.alerting.series import play, read_series
+from analyzer.alerting.verdict import Sensitivity
 from analyzer.datatypes import NotScored, PictureState, PictureTrouble, Verdict
-from analyzer.series import play, read_series
-from analyzer.verdict import Sensitivity
 from stream_server.messages import FaceBox, FacesMessage, Quality, ScoreMessage
 from stream_server.routes import streams
 from stream_server.routes.streams import draw_boxes

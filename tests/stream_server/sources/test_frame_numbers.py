@@ -6,8 +6,8 @@ from av import FFmpegError, Packet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyzer.damage import Damage
 from analyzer.datatypes import Pixels
+from analyzer.integrity.damage import Damage
 from stream_server.sources.frame_numbers import LISTENED, FrameNumbers
 from tests.lossy import FPS, KEYFRAMES, Unit, decoder, encoded, lossy
 from tests.videos import moving_face

@@ -1,0 +1,1 @@
+"""Scores over time become verdicts and alerts, live and replayed."""

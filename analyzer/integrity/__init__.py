@@ -1,0 +1,1 @@
+"""Video that cannot be judged: black, frozen, looped, duplicated and damaged frames, scene cuts."""

@@ -1,0 +1,1 @@
+"""One video file becomes one report."""
