@@ -101,7 +101,7 @@ class StoreError(DeepfakeMonitorError):
 
 
 class EvidenceError(DeepfakeMonitorError):
-    """A file is no evidence zip (`stream_server.evidence_zip`). One that was changed is told by findings instead."""
+    """A file is no evidence zip. One that was changed gets findings instead."""
 
     code = "not_evidence"
 

@@ -11,7 +11,7 @@ from analyzer.config import AnalyzerConfig
 from analyzer.datatypes import Box, FaceCrop, FaceKey, Pixels, Quality
 from analyzer.faces.crop import crop_face
 from analyzer.faces.detector import YuNetDetector
-from stream_server.demo import ClipPlan, render_pseudo_fake, render_real
+from stream_server.streams.demo import ClipPlan, render_pseudo_fake, render_real
 
 FACE_STEP_S = 1 / 6
 """Between two faces of a window, as in a live stream."""

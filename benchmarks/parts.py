@@ -20,7 +20,7 @@ from analyzer.faces.detector import YuNetDetector
 from analyzer.video.video import analyze_video
 from benchmarks.faces import crop_of, face_crops
 from benchmarks.score_cost import make
-from stream_server.demo import ClipPlan, render_real, write_clip
+from stream_server.streams.demo import ClipPlan, render_real, write_clip
 from tests.cameras import access_units, encode_clip
 
 SIZES: Final = {"480p15": (640, 480, 15), "720p25": (1280, 720, 25), "1080p25": (1920, 1080, 25)}

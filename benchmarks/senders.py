@@ -12,7 +12,7 @@ from typing import Final
 
 import httpx
 
-from stream_server.demo import ClipPlan, render_real
+from stream_server.streams.demo import ClipPlan, render_real
 from tests.whip_client import WhipPublisher, encode
 
 FPS: Final = 15

@@ -19,8 +19,8 @@ from typing import Final, NamedTuple
 import psutil
 
 from analyzer.errors import OverloadedError
-from stream_server.demo import ClipPlan, render_real
-from stream_server.metrics import quantile
+from stream_server.streams.demo import ClipPlan, render_real
+from stream_server.web.metrics import quantile
 from tests.cameras import Camera, encode_clip
 from tests.monitor_process import MonitorProcess, Stages, Watched
 

@@ -18,7 +18,7 @@ from analyzer.engine.engine import Engine
 from analyzer.faces.detector import FaceDetector, YuNetDetector
 from benchmarks.faces import crop_of, face_crops
 from benchmarks.score_cost import make
-from stream_server.demo import ClipPlan, render_real
+from stream_server.streams.demo import ClipPlan, render_real
 
 BATCHES: Final = (1, 2, 4, 8, 16, 32)
 STREAMS: Final = 16

@@ -17,27 +17,27 @@ from analyzer.errors import ConfigError, SourceError
 from analyzer.faces.detector import FaceDetector, YuNetDetector
 from analyzer.scorer import Scorer
 from stream_server.about import NAME, VERSION
-from stream_server.archive import Archive
-from stream_server.body_limit import BodyLimitMiddleware
-from stream_server.card_in_use import card_in_use
-from stream_server.clock import WallClock
-from stream_server.feed import Feed
-from stream_server.history import ScoreHistory
-from stream_server.http_errors import add_error_handlers
-from stream_server.hub import Hub, Snapshot
-from stream_server.messages import HelloMessage, ServerIdentity
-from stream_server.metrics import MonitorCollector, StatsReporter
-from stream_server.monitor import Monitor, UploadDesk, the_monitor
+from stream_server.events.archive import Archive
+from stream_server.live.clock import WallClock
+from stream_server.live.feed import Feed
+from stream_server.live.history import ScoreHistory
+from stream_server.live.hub import Hub, Snapshot
+from stream_server.live.messages import HelloMessage, ServerIdentity
 from stream_server.notify.dispatcher import Dispatcher
 from stream_server.notify.outbox import Outbox
 from stream_server.notify.targets import RuleTargets, rule_targets
-from stream_server.routes import events, info, live, metrics, notifications, pages, predict, stored, streams, whip
-from stream_server.security import SecurityMiddleware
-from stream_server.settings import Settings
-from stream_server.sources.address import AddressRules, parse_address
-from stream_server.stream import StreamInfo
-from stream_server.streams import StreamRegistry
-from stream_server.upload import check_upload_folder
+from stream_server.settings.schema import Settings
+from stream_server.streams.registry import StreamRegistry
+from stream_server.streams.sources.address import AddressRules, parse_address
+from stream_server.streams.stream import StreamInfo
+from stream_server.web.body_limit import BodyLimitMiddleware
+from stream_server.web.card_in_use import card_in_use
+from stream_server.web.http_errors import add_error_handlers
+from stream_server.web.metrics import MonitorCollector, StatsReporter
+from stream_server.web.monitor import Monitor, UploadDesk, the_monitor
+from stream_server.web.routes import events, info, live, metrics, notifications, pages, predict, stored, streams, whip
+from stream_server.web.security import SecurityMiddleware
+from stream_server.web.upload import check_upload_folder
 
 STATS_INTERVAL_S: Final = 2.0
 
@@ -274,7 +274,7 @@ async def _add_streams(monitor: Monitor) -> None:
     for stream_id, entry in monitor.settings.streams.items():
         monitor.registry.add_url(stream_id, entry.url, trusted=True, transport=entry.transport)
     if monitor.settings.demo:
-        from stream_server.demo import add_demo_streams, make_demo_clips  # noqa: PLC0415  # heavy, and only for this
+        from stream_server.streams.demo import add_demo_streams, make_demo_clips  # noqa: PLC0415  # heavy, and only for this
 
         clips = await asyncio.to_thread(make_demo_clips)
         add_demo_streams(monitor.registry, clips)

@@ -15,9 +15,9 @@ from pydantic.fields import FieldInfo
 
 from analyzer.model.card import find_weights, read_card
 from analyzer.model.card_page import card_page, card_summary
-from stream_server.messages import json_schema
-from stream_server.notify.settings import NotificationRule, Webhook
-from stream_server.settings import ENV_PREFIX, IceServer, Settings, StreamEntry
+from stream_server.live.messages import json_schema
+from stream_server.settings.notifications import NotificationRule, Webhook
+from stream_server.settings.schema import ENV_PREFIX, IceServer, Settings, StreamEntry
 
 _BEGIN: Final = "<!-- made by python -m stream_server.reference docs -->"
 _END: Final = "<!-- end -->"

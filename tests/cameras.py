@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from analyzer.datatypes import Pixels
-from stream_server.demo import ClipPlan, render_real
+from stream_server.streams.demo import ClipPlan, render_real
 from tests.tools import missing_tool
 
 PYTHON = "/usr/bin/python3"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from analyzer.alerting.verdict import Sensitivity
-from stream_server.events import Event, EventKind, EventState, Part, Rules, new_event_id
+from stream_server.event import Event, EventKind, EventState, Part, Rules, new_event_id
 from stream_server.store.reading import Observed
 
 START: Final = 1_790_000_000.0

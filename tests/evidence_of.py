@@ -12,9 +12,9 @@ import numpy as np
 from analyzer.alerting.series import Series
 from analyzer.alerting.verdict import Sensitivity
 from analyzer.datatypes import NotScored, Observation
-from stream_server.events import Event, Part
-from stream_server.evidence_zip.keys import SigningKey, load_or_make_key
-from stream_server.evidence_zip.pack import pack
+from stream_server.event import Event, Part
+from stream_server.events.evidence_zip.keys import SigningKey, load_or_make_key
+from stream_server.events.evidence_zip.pack import pack
 from tests import events_of
 
 START: Final = 1_795_435_200.0

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from analyzer.datatypes import Box, FaceCrop, FaceKey, FrameFaces
-from stream_server.recording.past import PastPicture
+from stream_server.events.recording.past import PastPicture
 from tests.nets import FIT
 
 

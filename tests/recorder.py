@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from analyzer.datatypes import Frame
-from stream_server.sources.base import Source, SourceStatus, StreamState
+from stream_server.streams.sources.base import Source, SourceStatus, StreamState
 
 PATIENCE_S = 30.0
 """A test gives up after this; never what it measures."""

@@ -12,8 +12,8 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from stream_server.app import create_app
-from stream_server.commands import app
-from stream_server.settings import Settings
+from stream_server.cli.commands import app
+from stream_server.settings.schema import Settings
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(

@@ -12,12 +12,12 @@ from fastapi import FastAPI
 
 from analyzer.alerting.verdict import VerdictRules
 from analyzer.datatypes import Frame
-from stream_server.http_errors import add_error_handlers
-from stream_server.routes.whip import WhipConfig, whip_routes
-from stream_server.security import SecurityMiddleware
-from stream_server.settings import ServerSettings
-from stream_server.stream import StreamInfo, StreamSettings
-from stream_server.streams import StreamRegistry
+from stream_server.settings.schema import ServerSettings
+from stream_server.streams.registry import StreamRegistry
+from stream_server.streams.stream import StreamInfo, StreamSettings
+from stream_server.web.http_errors import add_error_handlers
+from stream_server.web.routes.whip import WhipConfig, whip_routes
+from stream_server.web.security import SecurityMiddleware
 
 PATIENCE_S = 20.0
 

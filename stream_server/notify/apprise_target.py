@@ -21,7 +21,7 @@ from analyzer.errors import ConfigError, SourceError
 from stream_server.about import NAME
 from stream_server.notify.delivery import DeliveryError
 from stream_server.notify.notification import Notification, Reason, text, title
-from stream_server.sources.address import AddressRules, literal_ip
+from stream_server.streams.sources.address import AddressRules, literal_ip
 
 TOTAL_S: Final = 60.0
 """That a service gets for one notification: several recipients, each read of a socket up to 4 s."""

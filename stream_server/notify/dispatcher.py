@@ -17,7 +17,7 @@ from typing import Final
 from analyzer.engine.engine_stats import ThreadHealth
 from analyzer.errors import ConflictError, NotFoundError, StoreError
 from stream_server.about import VERSION
-from stream_server.events import Event
+from stream_server.event import Event
 from stream_server.notify.delivery import Delivery, anew, buried, delivery_of
 from stream_server.notify.lane import Lane, LanePorts
 from stream_server.notify.notification import Notification, Reason, event_of_a_test, notification_of

@@ -11,7 +11,7 @@ from typing import Final
 
 from analyzer.engine.engine_stats import ThreadHealth
 from analyzer.errors import ConflictError
-from stream_server.events import Event
+from stream_server.event import Event
 from stream_server.notify.delivery import GIVE_UP_S, Delivery, DeliveryError, buried, failed, pause_s
 from stream_server.notify.notification import Notification
 from stream_server.notify.status import LaneStatus

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from stream_server.events import Event, EventKind, EventState, UnixSeconds, new_event_id
+from stream_server.event import Event, EventKind, EventState, UnixSeconds, new_event_id
 
 LATE_S: Final = 300.0
 """What is sent so long after it was made says as of when it is."""

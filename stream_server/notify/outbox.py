@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from analyzer.errors import StoreError
-from stream_server.events import Event
+from stream_server.event import Event
 from stream_server.notify import rows
 from stream_server.notify.delivery import Delivery
 from stream_server.notify.policy import Gate

@@ -8,9 +8,9 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from stream_server.events import Event, EventState
+from stream_server.event import Event, EventState
 from stream_server.notify.notification import Notification, Reason, notification_of
-from stream_server.notify.settings import NotificationRule
+from stream_server.settings.notifications import NotificationRule
 
 REMEMBERED: Final = 4096
 """Events of which a rule remembers what it has told: many more than can be open at once."""

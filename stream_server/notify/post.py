@@ -23,7 +23,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError
 
 from analyzer.errors import SourceError
 from stream_server.notify.delivery import DeliveryError
-from stream_server.sources.address import AddressRules, IPAddress
+from stream_server.streams.sources.address import AddressRules, IPAddress
 
 CONNECT_S: Final = 5.0
 TOTAL_S: Final = 15.0

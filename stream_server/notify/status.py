@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from stream_server.notify.settings import NotificationRule
+from stream_server.settings.notifications import NotificationRule
 
 LONG_S: Final = 30.0
 """A send without an answer for so long is told of: webhooks get 15 s and the time that their name takes."""

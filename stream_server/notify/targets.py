@@ -7,8 +7,8 @@ from typing import Protocol, TypeAlias
 
 from analyzer.errors import ConfigError
 from stream_server.notify.notification import Notification
-from stream_server.notify.settings import NotificationRule, NotificationSettings
 from stream_server.notify.webhook import WebhookTarget
+from stream_server.settings.notifications import NotificationRule, NotificationSettings
 
 
 class Target(Protocol):

@@ -18,8 +18,8 @@ from stream_server.about import NAME, VERSION
 from stream_server.notify.delivery import DeliveryError
 from stream_server.notify.notification import Notification, payload
 from stream_server.notify.post import Request, post
-from stream_server.notify.settings import Webhook
-from stream_server.sources.address import AddressRules, literal_ip
+from stream_server.settings.notifications import Webhook
+from stream_server.streams.sources.address import AddressRules, literal_ip
 
 TIMESTAMP_HEADER: Final = "X-Deepfake-Monitor-Timestamp"
 ID_HEADER: Final = "X-Deepfake-Monitor-Id"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from stream_server.events import Event, Part
+from stream_server.event import Event, Part
 from stream_server.store.reading import Observed
 from stream_server.store.rows import LEFT_OUT
 

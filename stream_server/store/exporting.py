@@ -13,7 +13,7 @@ from typing import IO, Final
 from sqlalchemy import Connection, func, select
 
 from analyzer.errors import NotFoundError
-from stream_server.events import Event, EventKind, ReviewMark
+from stream_server.event import Event, EventKind, ReviewMark
 from stream_server.store.reading import (
     EventFilter,
     buckets_of,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, Table, func, select
 
 from analyzer.errors import NotFoundError
-from stream_server.events import Event, EventKind, EventState, Part, PartInfo, ReviewMark
+from stream_server.event import Event, EventKind, EventState, Part, PartInfo, ReviewMark
 from stream_server.store.tables import BUCKETS, EVENTS, OBSERVATIONS, PARTS
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, case, delete, func, insert, select, tu
 from sqlalchemy.dialects import postgresql, sqlite
 
 from analyzer.scorer import sigmoid
-from stream_server.events import EVIDENCE_UNTIL, NO_EVIDENCE, Event, EventState, Part, PartInfo, ReviewMark
+from stream_server.event import EVIDENCE_UNTIL, NO_EVIDENCE, Event, EventState, Part, PartInfo, ReviewMark
 from stream_server.store.reading import Observed, get_event
 from stream_server.store.tables import BUCKETS, DELIVERIES, EVENTS, GATES, OBSERVATIONS, PARTS
 

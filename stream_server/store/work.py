@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from analyzer.errors import StoreError
-from stream_server.events import Event
+from stream_server.event import Event
 from stream_server.store.backlog import Batch
 from stream_server.store.database import Database
 from stream_server.store.keeping import Keeping, give_back, remove_old

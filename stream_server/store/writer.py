@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from analyzer.engine.engine_stats import ThreadHealth
 from analyzer.errors import DeepfakeMonitorError, StoreError
-from stream_server.events import Event, Part
+from stream_server.event import Event, Part
 from stream_server.store.backlog import Backlog, Batch
 from stream_server.store.database import Database
 from stream_server.store.keeping import Keeping

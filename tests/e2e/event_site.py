@@ -16,15 +16,15 @@ from sqlalchemy import Connection
 
 from analyzer.datatypes import Box, Evidence, Observation
 from stream_server.app import create_app
-from stream_server.events import Event, Part
-from stream_server.messages import EventMessage
-from stream_server.monitor import Monitor
-from stream_server.recording.draft import Material
-from stream_server.recording.evidence_parts import make_parts
-from stream_server.recording.past import PastPicture
-from stream_server.server import address_of, listen
-from stream_server.settings import ServerSettings, Settings, StorageSettings
+from stream_server.cli.server import address_of, listen
+from stream_server.event import Event, Part
+from stream_server.events.recording.draft import Material
+from stream_server.events.recording.evidence_parts import make_parts
+from stream_server.events.recording.past import PastPicture
+from stream_server.live.messages import EventMessage
+from stream_server.settings.schema import ServerSettings, Settings, StorageSettings
 from stream_server.store import rows
+from stream_server.web.monitor import Monitor
 from tests.e2e.moving_face import FRAME_SIZE, MovingFace, cut_out_jpeg
 from tests.events_of import an_event
 from tests.fakes import FakeScorer

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, expect
 
-from stream_server.events import Event, EventKind, EventState, Part
+from stream_server.event import Event, EventKind, EventState, Part
 from stream_server.store.rows import part_info
 from tests.e2e.event_site import EventSite, ended_after, with_evidence
 from tests.e2e.watched_page import PHONE, WatchedPage, chromium_with, expect_accessible

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from stream_server.events import Event, EventKind, EventState, ReviewMark
+from stream_server.event import Event, EventKind, EventState, ReviewMark
 from tests.e2e.event_site import EventSite, ended_after
 from tests.e2e.watched_page import PHONE, WatchedPage, chromium_with, expect_accessible
 

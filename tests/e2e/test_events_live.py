@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from stream_server.events import Event, EventState
+from stream_server.event import Event, EventState
 from tests.e2e.event_site import ended_after
 from tests.e2e.scripted_messages import alert_message
 from tests.e2e.scripted_server import ScriptedServer

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from stream_server.messages import Message, read_view_payload
-from stream_server.video_answer import VideoAnswer
+from stream_server.live.messages import Message, read_view_payload
+from stream_server.web.video_answer import VideoAnswer
 from tests.e2e.scripted_messages import CASTS, Json, alert_message, report, stream_message
 from tests.e2e.scripted_stage import Script, Stage
 

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from stream_server.settings import ServerSettings, Settings
+from stream_server.settings.schema import ServerSettings, Settings
 from tests.stream_server.app_of import served_app
 from tests.videos import moving_face, write_video
 

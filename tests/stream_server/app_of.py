@@ -21,10 +21,10 @@ from analyzer.datatypes import Frame
 from analyzer.faces.detector import FaceDetector
 from analyzer.scorer import Scorer
 from stream_server.app import create_app
-from stream_server.monitor import Monitor
-from stream_server.server import address_of, listen
-from stream_server.settings import AnalyzerSettings, ServerSettings, Settings
-from stream_server.sources.base import OnFrame, OnStatus, SourceStatus, StreamState
+from stream_server.cli.server import address_of, listen
+from stream_server.settings.schema import AnalyzerSettings, ServerSettings, Settings
+from stream_server.streams.sources.base import OnFrame, OnStatus, SourceStatus, StreamState
+from stream_server.web.monitor import Monitor
 from tests.fakes import FakeScorer, ScriptedDetector, a_detection
 from tests.videos import face_on_canvas
 

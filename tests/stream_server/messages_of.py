@@ -14,8 +14,8 @@ from analyzer.datatypes import (
     Verdict,
     VerdictState,
 )
-from stream_server.sources.base import SourceStatus, StreamState
-from stream_server.stream import StreamInfo
+from stream_server.streams.sources.base import SourceStatus, StreamState
+from stream_server.streams.stream import StreamInfo
 
 FIT = Quality(None, 120.04, 300.0, 128.0, 0.1)
 UNFIT = Quality(NotScored.TOO_SMALL, 20.0, 300.0, 128.0, 0.1)

@@ -12,7 +12,7 @@ from analyzer.errors import ConfigError, DetectorError, OverloadedError, SourceE
 from analyzer.faces.detector import FaceDetector
 from analyzer.scorer import Scorer
 from stream_server.app import create_app
-from stream_server.settings import ServerSettings, Settings, SourceSettings, StreamEntry
+from stream_server.settings.schema import ServerSettings, Settings, SourceSettings, StreamEntry
 from tests.fakes import FakeScorer
 from tests.stream_server.app_of import a_face_detector, deliver_until, running_app, wait_for
 from tests.videos import moving_face, write_video
@@ -27,14 +27,13 @@ def python(code: str) -> str:
 
 
 def test_importing_the_application_does_not_import_torch() -> None:
-    code = "import sys, stream_server.app, stream_server.commands; print([m for m in sys.modules if m == 'torch'])"
+    code = "import sys, stream_server.app, stream_server.cli.commands; print([m for m in sys.modules if m == 'torch'])"
     assert python(code) == "[]\n"
 
 
 def test_help_does_not_wait_for_the_server() -> None:
-    code = (
-        "import sys, stream_server.commands; print([m for m in ('fastapi', 'aiortc', 'cv2', 'av') if m in sys.modules])"
-    )
+    heavy = ("fastapi", "aiortc", "cv2", "av")
+    code = f"import sys, stream_server.cli.commands; print([m for m in {heavy} if m in sys.modules])"
     assert python(code) == "[]\n"
 
 

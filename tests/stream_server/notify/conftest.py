@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from stream_server.logs import set_up_logging
+from stream_server.cli.logs import set_up_logging
 from tests.stream_server.store.conftest import database, postgres_url, server, url
 
 __all__ = ["database", "debug_log", "postgres_url", "server", "url"]

@@ -10,11 +10,11 @@ from pydantic import SecretStr
 from sqlalchemy import Connection
 
 from analyzer.errors import StoreError
-from stream_server.events import Event, EventState
+from stream_server.event import Event, EventState
 from stream_server.notify.delivery import DeliveryError
 from stream_server.notify.lane import LanePorts
 from stream_server.notify.notification import Notification
-from stream_server.notify.settings import NotificationRule, Webhook
+from stream_server.settings.notifications import NotificationRule, Webhook
 from tests.events_of import START, an_event
 
 SECRET = "a-secret-word-of-a-test"

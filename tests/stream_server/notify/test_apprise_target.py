@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from analyzer.errors import ConfigError
-from stream_server.logs import set_up_logging
+from stream_server.cli.logs import set_up_logging
 from stream_server.notify import apprise_target
 from stream_server.notify.apprise_target import AppriseTarget
 from stream_server.notify.delivery import DeliveryError

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from analyzer.errors import ConflictError, NotFoundError
-from stream_server.events import EventState
+from stream_server.event import EventState
 from stream_server.notify import dispatcher as dispatcher_module
 from stream_server.notify import outbox as outbox_module
 from stream_server.notify.delivery import DeliveryError

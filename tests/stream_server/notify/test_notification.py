@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from stream_server.events import EventKind, EventState
+from stream_server.event import EventKind, EventState
 from stream_server.notify.notification import (
     Reason,
     event_of_a_test,

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection
 
 from analyzer.errors import StoreError
-from stream_server.events import Event
+from stream_server.event import Event
 from stream_server.notify import outbox as outbox_module
 from stream_server.notify.delivery import Delivery, delivery_of
 from stream_server.notify.notification import Reason, notification_of

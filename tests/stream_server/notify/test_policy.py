@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_server.events import EventKind, EventState
+from stream_server.event import EventKind, EventState
 from stream_server.notify.notification import Notification, Reason
 from stream_server.notify.policy import REMEMBERED, Gate, RulePolicy
 from tests.events_of import START

@@ -12,11 +12,11 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from analyzer.errors import ConfigError
-from stream_server.events import Event
+from stream_server.event import Event
 from stream_server.notify.delivery import DeliveryError
 from stream_server.notify.notification import Reason, notification_of
-from stream_server.notify.settings import Webhook
 from stream_server.notify.webhook import WebhookTarget, retry_after_s
+from stream_server.settings.notifications import Webhook
 from tests.events_of import START, an_event
 from tests.stream_server.notify.rules_of import SECRET, a_webhook
 from tests.stream_server.notify.servers import receiver, status

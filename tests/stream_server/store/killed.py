@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from stream_server.events import Part
+from stream_server.event import Part
 from stream_server.store import work
 from stream_server.store.database import Database
 from stream_server.store.keeping import OBSERVATION_BYTES, Keeping

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream_server.events import Part
+from stream_server.event import Part
 from stream_server.store import backlog
 from stream_server.store.backlog import Backlog
 from stream_server.store.rows import LEFT_OUT

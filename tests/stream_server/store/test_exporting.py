@@ -18,8 +18,8 @@ from analyzer.training.mixture import Mixture
 from analyzer.training.options import TrainOptions
 from analyzer.training.parts import gather
 from analyzer.training.train import run_training
-from stream_server.events import EventKind, Part, ReviewMark
-from stream_server.recording.clip import clip_mp4
+from stream_server.event import EventKind, Part, ReviewMark
+from stream_server.events.recording.clip import clip_mp4
 from stream_server.store.database import Database
 from stream_server.store.exporting import marks_bytes, stream_bytes, write_marks
 from stream_server.store.rows import save_event

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from stream_server.events import EventState, Part
+from stream_server.event import EventState, Part
 from stream_server.store import keeping
 from stream_server.store.database import FILE, Database
 from stream_server.store.keeping import BUCKET_BYTES, EVENT_BYTES, OBSERVATION_BYTES, Keeping, give_back, remove_old

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection
 
 from analyzer.errors import NotFoundError
-from stream_server.events import Event, EventKind, EventState, ReviewMark
+from stream_server.event import Event, EventKind, EventState, ReviewMark
 from stream_server.store.database import Database
 from stream_server.store.reading import EventFilter, get_event, list_events, part_of
 from stream_server.store.rows import save_event

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from analyzer.scorer import sigmoid
-from stream_server.events import EventState, Part, ReviewMark
+from stream_server.event import EventState, Part, ReviewMark
 from stream_server.store import rows
 from stream_server.store.database import Database
 from stream_server.store.reading import (

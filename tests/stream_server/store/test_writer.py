@@ -17,7 +17,7 @@ from sqlalchemy import event as listening
 from sqlalchemy.exc import OperationalError
 
 from analyzer.errors import NotFoundError, StoreError
-from stream_server.events import Event, EventState, Part
+from stream_server.event import Event, EventState, Part
 from stream_server.store import rows, work, writer
 from stream_server.store.backlog import Backlog
 from stream_server.store.database import FILE, Database

@@ -1,0 +1,1 @@
+"""What an alert opens and what is kept of it: recording, evidence and its check."""

@@ -1,0 +1,1 @@
+"""What browsers receive while it happens: messages, their fan-out, score history."""

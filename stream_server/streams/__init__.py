@@ -1,0 +1,1 @@
+"""Named live video: the registry and its sources."""
