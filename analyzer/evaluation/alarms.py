@@ -25,7 +25,7 @@ from analyzer.evaluation.sections import AlarmFigures, Interval
 from analyzer.evaluation.watched import WHOLE, Entered, Watch, Watched, entry_of, watched_from
 from analyzer.evaluation.workers import MakeTools, work_through
 from analyzer.scorer import ScorerInfo
-from analyzer.training.manifest import Row
+from analyzer.training.data.manifest import Row
 
 CAUGHT_WITHIN_S: Final = 60.0
 MAX_LOOP_S: Final = 3600.0

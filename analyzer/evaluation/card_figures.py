@@ -15,7 +15,7 @@ from analyzer.evaluation.report import EvaluationReport
 from analyzer.evaluation.rows import LIP_SYNC, REENACTMENT, REPLAY, SWAP, SYNTHESIS
 from analyzer.model.card import MAX_CARD_BYTES, Measured, WeightsCard, card_path, read_card
 from analyzer.scorer import ScorerInfo
-from analyzer.training.metrics import MIN_SOURCES, Estimate
+from analyzer.training.reporting.metrics import MIN_SOURCES, Estimate
 
 DIGITS: Final = 4
 COUNTS: Final = "; counts, not quality"

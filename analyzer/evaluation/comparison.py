@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from analyzer.evaluation.outcomes import Scored
 from analyzer.evaluation.quality import Quality, quality
 from analyzer.evaluation.rows import FIXED, POOLED, rows_of
-from analyzer.training.metrics import Estimate, auc_difference
+from analyzer.training.reporting.metrics import Estimate, auc_difference
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,8 @@ from analyzer.evaluation.workers import MakeTools, Tools, tools_for
 from analyzer.faces.detector import FaceDetector
 from analyzer.model.card import WeightsCard
 from analyzer.scorer import Scorer, ScorerInfo
-from analyzer.training.cutting import several_faces
-from analyzer.training.manifest import Row, read_manifest
+from analyzer.training.data.cutting import several_faces
+from analyzer.training.data.manifest import Row, read_manifest
 from analyzer.video.strips import strips_of
 from analyzer.video.video import analyze_video
 

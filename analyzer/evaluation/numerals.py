@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from analyzer.evaluation.sections import Interval
-from analyzer.training.metrics import Estimate
+from analyzer.training.reporting.metrics import Estimate
 
 NOT_MEASURED: Final = "-"
 

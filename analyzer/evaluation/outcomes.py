@@ -16,7 +16,7 @@ import cv2
 from analyzer.errors import ConfigError
 from analyzer.evaluation.kept import Kept, code_digest, key_of, state_of
 from analyzer.scorer import ScorerInfo
-from analyzer.training.manifest import Row
+from analyzer.training.data.manifest import Row
 from analyzer.video.report import Peak, TimelinePoint, VideoReport
 
 RESULTS: Final = "results.jsonl"

@@ -18,7 +18,7 @@ from analyzer.evaluation.report import EvaluationReport
 from analyzer.evaluation.rows import FIXED, rows_of
 from analyzer.evaluation.sections import RobustnessCell
 from analyzer.printable import printable
-from analyzer.training.metrics import ECE_BINS, binomial_interval
+from analyzer.training.reporting.metrics import ECE_BINS, binomial_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -28,16 +28,16 @@ from analyzer.errors import ConfigError, WeightsError
 from analyzer.evaluation.real_faces import Found, real_faces
 from analyzer.evaluation.sections import PointingFigures, PointingRow, Share
 from analyzer.faces.crop import crop_face
+from analyzer.faces.geometry import Mask
 from analyzer.model.card import default_weights_dir, find_weights
 from analyzer.model.network import DeepfakeNet, preprocess
 from analyzer.model.weights import load_weights
 from analyzer.scorer import ScorerInfo
-from analyzer.training.delivery import Delivery, deliver, deliver_mask, draw_delivery
-from analyzer.training.geometry import Mask
-from analyzer.training.manifest import Row
-from analyzer.training.metrics import MIN_SOURCES
-from analyzer.training.samples import choose_window
-from analyzer.training.synthesis import FAMILIES, STILL_FAMILIES, make_pair
+from analyzer.training.augment.delivery import Delivery, deliver, deliver_mask, draw_delivery
+from analyzer.training.data.manifest import Row
+from analyzer.training.pseudofakes.synthesis import FAMILIES, STILL_FAMILIES, make_pair
+from analyzer.training.reporting.metrics import MIN_SOURCES
+from analyzer.training.sampling.samples import choose_window
 
 Maps = npt.NDArray[np.float64]
 """(n, 7, 7)."""

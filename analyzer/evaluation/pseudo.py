@@ -28,12 +28,12 @@ from analyzer.evaluation.pseudo_rows import AS_SEEN_LIVE, row_name
 from analyzer.evaluation.real_faces import Found, real_faces
 from analyzer.evaluation.sections import PseudoRow
 from analyzer.scorer import ClipScore, Scorer
-from analyzer.training.dataset import Track
-from analyzer.training.delivery import BOX_SHARE, VIEWED_PX, Delivery, deliver, draw_delivery
-from analyzer.training.manifest import Row
-from analyzer.training.metrics import auc, figures
-from analyzer.training.samples import choose_window
-from analyzer.training.synthesis import FAMILIES, make_pair
+from analyzer.training.augment.delivery import BOX_SHARE, VIEWED_PX, Delivery, deliver, draw_delivery
+from analyzer.training.data.dataset import Track
+from analyzer.training.data.manifest import Row
+from analyzer.training.pseudofakes.synthesis import FAMILIES, make_pair
+from analyzer.training.reporting.metrics import auc, figures
+from analyzer.training.sampling.samples import choose_window
 
 Draw = Callable[[np.random.Generator, int], Delivery]
 """Draws what happens to 16 loose crops of this many pixels a side."""
@@ -223,4 +223,4 @@ def track_digest(track: Track) -> str:
 def making_digest() -> str:
     """Of the code that makes and delivers pseudo-fakes: results of another generator are not mixed in."""
     here = Path(__file__).resolve()
-    return code_digest([here, *(here.parent.parent / "training").glob("*.py")])
+    return code_digest([here, *(here.parent.parent / "training").rglob("*.py")])

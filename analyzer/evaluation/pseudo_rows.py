@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from analyzer.training.synthesis import FAMILIES
+from analyzer.training.pseudofakes.synthesis import FAMILIES
 
 AS_SEEN_LIVE: Final = "pseudo F5, 90-150 px, H.264 CRF 28-34"
 """The product's first threat: a 128-pixel live swapper as a viewer gets it."""

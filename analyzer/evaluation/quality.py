@@ -10,8 +10,8 @@ from analyzer.config import DEFAULT_AGGREGATE, Aggregate
 from analyzer.evaluation.outcomes import Scored, Unscored
 from analyzer.evaluation.rows import FIXED, POOLED, rows_of
 from analyzer.scorer import sigmoid
-from analyzer.training.manifest import Row
-from analyzer.training.metrics import AtThreshold, Figures, ece_floor, figures
+from analyzer.training.data.manifest import Row
+from analyzer.training.reporting.metrics import AtThreshold, Figures, ece_floor, figures
 from analyzer.video.report import TimelinePoint, aggregate_named, windows_logit
 
 FEW: Final = 20

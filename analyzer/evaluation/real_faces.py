@@ -11,8 +11,8 @@ from analyzer.errors import MediaError
 from analyzer.evaluation.kept import code_digest, key_of, state_of
 from analyzer.evaluation.outcomes import library_versions, serving_code_digest
 from analyzer.evaluation.spread import left_out, spread_over_groups
-from analyzer.training.dataset import Track, TrackCache
-from analyzer.training.manifest import Row
+from analyzer.training.data.dataset import Track, TrackCache
+from analyzer.training.data.manifest import Row
 
 Found = tuple[Row, Track]
 
@@ -58,8 +58,8 @@ def faces_key(rows: Sequence[Row]) -> str:
                 states.append((row.file, *state_of(row.path)))
             except (OSError, ValueError):
                 states.append((row.file, row.path))
-    training = Path(__file__).resolve().parent.parent / "training"
-    code = code_digest([training / "cutting.py", training / "dataset.py"])
+    data = Path(__file__).resolve().parent.parent / "training" / "data"
+    code = code_digest([data / "cutting.py", data / "dataset.py"])
     return key_of(serving_code_digest(), code, library_versions(), *sorted(states, key=str))
 
 

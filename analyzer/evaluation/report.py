@@ -20,7 +20,7 @@ from analyzer.evaluation.sections import (
     Steadiness,
 )
 from analyzer.scorer import ScorerInfo
-from analyzer.training.metrics import NAMES
+from analyzer.training.reporting.metrics import NAMES
 
 WORST: Final = 10
 """Files of each kind that section E shows."""

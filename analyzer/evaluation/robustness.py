@@ -26,8 +26,8 @@ from analyzer.evaluation.redelivery import Known, look_at, redeliver
 from analyzer.evaluation.sections import RobustnessCell, Steadiness
 from analyzer.evaluation.workers import MakeTools, Tools, work_through
 from analyzer.scorer import ScorerInfo
-from analyzer.training.manifest import Row
-from analyzer.training.metrics import auc_difference, figures
+from analyzer.training.data.manifest import Row
+from analyzer.training.reporting.metrics import auc_difference, figures
 from analyzer.video.video import analyze_video
 
 DEFAULT_SECONDS: Final = 6.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from analyzer.training.manifest import Row
+from analyzer.training.data.manifest import Row
 
 SWAP: Final = "real swaps"
 LIVE: Final = "live swap"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import chain, zip_longest
 
 from analyzer.evaluation.kept import key_of
-from analyzer.training.manifest import Row
+from analyzer.training.data.manifest import Row
 
 
 def spread_over_groups(rows: Sequence[Row], most: int) -> list[Row]:

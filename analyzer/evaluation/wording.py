@@ -30,7 +30,7 @@ from analyzer.evaluation.sections import (
     RobustnessCell,
     Share,
 )
-from analyzer.training.metrics import ECE_BINS, MIN_SOURCES, Estimate
+from analyzer.training.reporting.metrics import ECE_BINS, MIN_SOURCES, Estimate
 
 QUALITY_HEAD: Final = (
     "set", "fake", "real", "AUC [95 %]", "EER", "AP", "TPR@1%FPR", "TPR@thr", "FPR@thr", "ECE", "Brier", "abstain",

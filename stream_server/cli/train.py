@@ -118,16 +118,16 @@ def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
         raise typer.BadParameter("expected letters, digits, `.`, `_` or `-`", param_hint="--name")
     if calibrate_only and start is None:
         raise typer.BadParameter("expected weights to calibrate (--start)", param_hint="--calibrate-only")
-    from analyzer.training.calibrate import Rule  # noqa: PLC0415  # `--help` must not wait for torch
-    from analyzer.training.checkpoint import CHECKPOINT  # noqa: PLC0415
-    from analyzer.training.manifest import read_places  # noqa: PLC0415
-    from analyzer.training.mixture import Mixture  # noqa: PLC0415
-    from analyzer.training.options import TrainOptions  # noqa: PLC0415
-    from analyzer.training.painter import Painter  # noqa: PLC0415
-    from analyzer.training.painting import PAINTERS, load_painters  # noqa: PLC0415
-    from analyzer.training.parts import gather  # noqa: PLC0415
-    from analyzer.training.preview import write_sheets  # noqa: PLC0415
-    from analyzer.training.train import run_training  # noqa: PLC0415
+    from analyzer.training.data.manifest import read_places  # noqa: PLC0415
+    from analyzer.training.fit.calibrate import Rule  # noqa: PLC0415  # `--help` must not wait for torch
+    from analyzer.training.fit.checkpoint import CHECKPOINT  # noqa: PLC0415
+    from analyzer.training.fit.options import TrainOptions  # noqa: PLC0415
+    from analyzer.training.fit.painting import PAINTERS, load_painters  # noqa: PLC0415
+    from analyzer.training.fit.parts import gather  # noqa: PLC0415
+    from analyzer.training.fit.train import run_training  # noqa: PLC0415
+    from analyzer.training.pseudofakes.painter import Painter  # noqa: PLC0415
+    from analyzer.training.research.preview import write_sheets  # noqa: PLC0415
+    from analyzer.training.sampling.mixture import Mixture  # noqa: PLC0415
 
     if calibrate_only and resume and (output / CHECKPOINT).exists():
         told = f"expected a folder without a run of its own, {output} has one"

@@ -22,8 +22,8 @@ import skimage.data
 from analyzer.datatypes import Pixels
 from analyzer.errors import DetectorError
 from analyzer.faces.detector import YuNetDetector
-from analyzer.training.geometry import Affine, Landmarks
-from analyzer.training.synthesis import make_pseudo_fake
+from analyzer.faces.geometry import Affine, Landmarks
+from analyzer.training.pseudofakes.synthesis import make_pseudo_fake
 from stream_server.streams.registry import StreamRegistry
 from stream_server.streams.sources.address import AddressRules, SourceAddress, parse_address
 from stream_server.streams.sources.base import OnFrame, OnStatus, Source

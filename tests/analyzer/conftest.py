@@ -12,10 +12,10 @@ from skimage.data import astronaut
 
 from analyzer.datatypes import Detection, Pixels
 from analyzer.faces.detector import YuNetDetector
-from analyzer.training.dataset import Track, TrackCache
-from analyzer.training.geometry import Landmarks
-from analyzer.training.manifest import Row, read_manifest
-from analyzer.training.synthesis import make_pseudo_fake
+from analyzer.faces.geometry import Landmarks
+from analyzer.training.data.dataset import Track, TrackCache
+from analyzer.training.data.manifest import Row, read_manifest
+from analyzer.training.pseudofakes.synthesis import make_pseudo_fake
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from analyzer.evaluation.evaluate import Judge
 from analyzer.evaluation.outcomes import Scored, Unscored
 from analyzer.faces.detector import YuNetDetector
 from analyzer.model.card import WeightsCard
-from analyzer.training.manifest import Row
+from analyzer.training.data.manifest import Row
 from analyzer.video.report import TimelinePoint
 from tests.fakes import FakeScorer
 

@@ -11,7 +11,7 @@ from analyzer.evaluation.alarms import Alarms, alarm_figures, alarms_of, looped,
 from analyzer.evaluation.watched import Entered, Watched
 from analyzer.evaluation.workers import MakeTools, Tools
 from analyzer.faces.detector import YuNetDetector
-from analyzer.training.manifest import Row
+from analyzer.training.data.manifest import Row
 from tests.analyzer.evaluation.tables import a_row
 from tests.fakes import FakeScorer
 

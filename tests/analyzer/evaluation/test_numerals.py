@@ -4,7 +4,7 @@ import pytest
 
 from analyzer.evaluation.numerals import interval, of, percent, short, signed
 from analyzer.evaluation.sections import Interval
-from analyzer.training.metrics import Estimate
+from analyzer.training.reporting.metrics import Estimate
 
 
 @pytest.mark.parametrize(

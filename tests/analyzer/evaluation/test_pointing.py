@@ -28,8 +28,8 @@ from analyzer.evaluation.pointing import (
 )
 from analyzer.model.weights import WeightsCard, load_weights, save_weights
 from analyzer.scorer import ScorerInfo
-from analyzer.training.dataset import Track
-from analyzer.training.manifest import Row, read_manifest
+from analyzer.training.data.dataset import Track
+from analyzer.training.data.manifest import Row, read_manifest
 from tests.nets import lively_net, random_face
 
 Found = list[tuple[Row, Track]]

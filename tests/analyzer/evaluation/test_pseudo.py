@@ -19,9 +19,9 @@ from analyzer.evaluation.pseudo import (
     samples_of,
 )
 from analyzer.evaluation.pseudo_rows import AS_SEEN_LIVE, PSEUDO_ROWS
-from analyzer.training.dataset import Track, TrackCache
-from analyzer.training.delivery import BOX_SHARE, VIEWED_PX
-from analyzer.training.manifest import Row, read_manifest
+from analyzer.training.augment.delivery import BOX_SHARE, VIEWED_PX
+from analyzer.training.data.dataset import Track, TrackCache
+from analyzer.training.data.manifest import Row, read_manifest
 from tests.analyzer.evaluation.tables import a_row
 from tests.fakes import FakeScorer
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from analyzer.evaluation.real_faces import faces_key, real_faces
-from analyzer.training.dataset import TrackCache, load_track, save_track
-from analyzer.training.manifest import Row, read_manifest
+from analyzer.training.data.dataset import TrackCache, load_track, save_track
+from analyzer.training.data.manifest import Row, read_manifest
 from tests.analyzer.evaluation.tables import a_row
 
 

@@ -25,7 +25,7 @@ from analyzer.evaluation.robustness import (
 )
 from analyzer.evaluation.workers import MakeTools, Tools
 from analyzer.faces.detector import YuNetDetector
-from analyzer.training.manifest import Row
+from analyzer.training.data.manifest import Row
 from analyzer.video.video import analyze_video
 from tests.analyzer.evaluation.tables import a_row
 from tests.fakes import FakeScorer

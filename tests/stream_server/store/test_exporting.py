@@ -14,10 +14,10 @@ from sqlalchemy import Connection
 
 from analyzer.errors import ConfigError, NotFoundError
 from analyzer.model.weights import load_weights
-from analyzer.training.mixture import Mixture
-from analyzer.training.options import TrainOptions
-from analyzer.training.parts import gather
-from analyzer.training.train import run_training
+from analyzer.training.fit.options import TrainOptions
+from analyzer.training.fit.parts import gather
+from analyzer.training.fit.train import run_training
+from analyzer.training.sampling.mixture import Mixture
 from stream_server.event import EventKind, Part, ReviewMark
 from stream_server.events.recording.clip import clip_mp4
 from stream_server.store.database import Database

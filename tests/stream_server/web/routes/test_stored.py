@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.training.manifest import read_manifest
+from analyzer.training.data.manifest import read_manifest
 from analyzer.video.video_file import VideoFile
 from stream_server.event import EventKind, Part, ReviewMark
 from stream_server.events.recording.clip import clip_mp4

@@ -1,0 +1,1 @@
+"""What happens to a video between a face and the network."""

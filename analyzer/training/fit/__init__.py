@@ -1,0 +1,1 @@
+"""Stages A, B and C: from samples to weights and their card."""

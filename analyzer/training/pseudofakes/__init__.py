@@ -1,0 +1,1 @@
+"""Fakes made of real faces, by pasting and by autoencoders."""

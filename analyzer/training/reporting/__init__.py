@@ -1,0 +1,1 @@
+"""Figures, plots, the log and the progress of a run."""

@@ -1,0 +1,1 @@
+"""Labelled crops and windows drawn from the tracks."""
