@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.alerting.verdict import LOGIT_LIMIT, ROUNDING, Sensitivity, VerdictRules
-from analyzer.evaluation.alarms import poisson_interval
+from analyzer.evaluation.sections.alarms import poisson_interval
 
 Floats = npt.NDArray[np.float64]
 

@@ -16,23 +16,23 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from analyzer.config import DEFAULT_AGGREGATE, NUM_FRAMES
 from analyzer.errors import ConfigError, DeepfakeMonitorError, DetectorError, MediaError, ScorerError, WeightsError
-from analyzer.evaluation.alarms import run_alarms
-from analyzer.evaluation.card_figures import check_card, write_card
-from analyzer.evaluation.comparison import Comparison, compare
-from analyzer.evaluation.cost import measure_cost
-from analyzer.evaluation.outcomes import Scored, Unscored, WorkFolder, highest_peak, settings_key
-from analyzer.evaluation.output import check_writable, write_whole
-from analyzer.evaluation.page import make_page
-from analyzer.evaluation.plots import require_matplotlib
-from analyzer.evaluation.pointing import run_pointing
-from analyzer.evaluation.provenance import provenance
-from analyzer.evaluation.pseudo import run_pseudo
-from analyzer.evaluation.quality import against_reals, baselines, quality, real_sources, table_rows
-from analyzer.evaluation.real_faces import faces_key
-from analyzer.evaluation.report import EvaluationReport
-from analyzer.evaluation.robustness import Grid, Rule, run_robustness
-from analyzer.evaluation.table import make_console, print_report
-from analyzer.evaluation.workers import MakeTools, Tools, tools_for
+from analyzer.evaluation.report.card_figures import check_card, write_card
+from analyzer.evaluation.report.output import check_writable, write_whole
+from analyzer.evaluation.report.page import make_page
+from analyzer.evaluation.report.plots import require_matplotlib
+from analyzer.evaluation.report.table import make_console, print_report
+from analyzer.evaluation.results.comparison import Comparison, compare
+from analyzer.evaluation.results.evaluation_report import EvaluationReport
+from analyzer.evaluation.results.outcomes import Scored, Unscored, WorkFolder, highest_peak, settings_key
+from analyzer.evaluation.results.provenance import provenance
+from analyzer.evaluation.results.quality import against_reals, baselines, quality, real_sources, table_rows
+from analyzer.evaluation.sections.alarms import run_alarms
+from analyzer.evaluation.sections.cost import measure_cost
+from analyzer.evaluation.sections.pointing import run_pointing
+from analyzer.evaluation.sections.pseudo import run_pseudo
+from analyzer.evaluation.sections.real_faces import faces_key
+from analyzer.evaluation.sections.robustness import Grid, Rule, run_robustness
+from analyzer.evaluation.sections.workers import MakeTools, Tools, tools_for
 from analyzer.faces.detector import FaceDetector
 from analyzer.model.card import WeightsCard
 from analyzer.scorer import Scorer, ScorerInfo

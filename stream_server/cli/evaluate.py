@@ -94,9 +94,9 @@ def evaluate(  # noqa: PLR0913  # one parameter per option, as typer wants it
     named. Ctrl-C stops it; with --work the same command goes on. Exit code 3 when not one file could be scored.
     """
     from analyzer.errors import WeightsError  # noqa: PLC0415  # `--help` must not wait for torch
-    from analyzer.evaluation.cells import chosen_cells  # noqa: PLC0415
     from analyzer.evaluation.evaluate import Judge, Outputs, Wanted, run_evaluation  # noqa: PLC0415
-    from analyzer.evaluation.robustness import Grid  # noqa: PLC0415
+    from analyzer.evaluation.sections.cells import chosen_cells  # noqa: PLC0415
+    from analyzer.evaluation.sections.robustness import Grid  # noqa: PLC0415
     from analyzer.faces.detector import YuNetDetector  # noqa: PLC0415
     from analyzer.model.card import default_weights_dir, find_weights  # noqa: PLC0415
     from analyzer.model.net_scorer import make_scorer  # noqa: PLC0415

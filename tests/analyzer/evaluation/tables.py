@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from analyzer.evaluation.evaluate import Judge
-from analyzer.evaluation.outcomes import Scored, Unscored
+from analyzer.evaluation.results.outcomes import Scored, Unscored
 from analyzer.faces.detector import YuNetDetector
 from analyzer.model.card import WeightsCard
 from analyzer.training.data.manifest import Row

@@ -34,7 +34,7 @@ from analyzer.training.research.leak_probe import (
 )
 from analyzer.training.sampling.samples import pseudo_windows
 
-DATA = Path(__file__).parents[4] / "shared" / "data" / "manifest.tsv"
+DATA = Path(__file__).parents[5] / "shared" / "data" / "manifest.tsv"
 Found = tuple[Row, Track]
 
 CARRIED = 0.52

@@ -1,0 +1,1 @@
+"""What was found as text, HTML, plots and the figures of the card."""

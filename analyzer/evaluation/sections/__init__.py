@@ -1,0 +1,1 @@
+"""Measurements beside the ranking: re-deliveries, alerts, pseudo-fakes, cost, the map."""
