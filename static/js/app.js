@@ -1,26 +1,26 @@
-import { AddCameraDialog } from "./add-camera-dialog.js";
-import { AlertList } from "./alert-list.js";
-import { Announcer } from "./announcer.js";
-import { socketUrl } from "./api.js";
-import { AppHeader } from "./app-header.js";
-import { DeleteEventDialog } from "./delete-event-dialog.js";
-import { EventDesk } from "./event-desk.js";
-import { EventList } from "./event-list.js";
-import { EventPage } from "./event-page.js";
-import { LiveSocket } from "./live-socket.js";
-import { NoticeList } from "./notice-list.js";
-import { RemoveDialog } from "./remove-dialog.js";
-import { routeOf } from "./route.js";
-import { ShareWebcamDialog } from "./share-webcam-dialog.js";
-import { StatusBar } from "./status-bar.js";
-import { Store } from "./store.js";
-import { StreamGrid } from "./stream-grid.js";
-import { Ticker } from "./ticker.js";
-import { UploadPanel } from "./upload-panel.js";
-import { Uploads } from "./uploads.js";
-import { WebcamShare } from "./webcam-share.js";
+import { AddCameraDialog } from "./streams/add-camera-dialog.js";
+import { AlertList } from "./events/alert-list.js";
+import { Announcer } from "./core/announcer.js";
+import { socketUrl } from "./core/api.js";
+import { AppHeader } from "./core/app-header.js";
+import { DeleteEventDialog } from "./events/delete-event-dialog.js";
+import { EventDesk } from "./events/event-desk.js";
+import { EventList } from "./events/event-list.js";
+import { EventPage } from "./events/event-page.js";
+import { LiveSocket } from "./core/live-socket.js";
+import { NoticeList } from "./core/notice-list.js";
+import { RemoveDialog } from "./streams/remove-dialog.js";
+import { routeOf } from "./core/route.js";
+import { ShareWebcamDialog } from "./streams/share-webcam-dialog.js";
+import { StatusBar } from "./core/status-bar.js";
+import { Store } from "./core/store.js";
+import { StreamGrid } from "./streams/stream-grid.js";
+import { Ticker } from "./core/ticker.js";
+import { UploadPanel } from "./uploads/upload-panel.js";
+import { Uploads } from "./uploads/uploads.js";
+import { WebcamShare } from "./streams/webcam-share.js";
 
-/** @import { Route } from "./route.js" */
+/** @import { Route } from "./core/route.js" */
 
 const VIEWS = ["live", "videos", "events", "event"];
 const TITLE = document.title;

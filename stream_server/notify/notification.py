@@ -70,7 +70,7 @@ def link_of(notification: Notification, public_url: str | None) -> str | None:
     """Where people see more; None where no address was set, and for tests."""
     if public_url is None:
         return None
-    # the dashboard's address of an event: `eventAddress` of static/js/route.js
+    # the dashboard's address of an event: `eventAddress` of static/js/core/route.js
     return public_url if notification.reason is Reason.TEST else f"{public_url}/#/events/{notification.event.id}"
 
 

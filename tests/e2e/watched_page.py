@@ -70,7 +70,7 @@ class WatchedPage:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.context.close()
         if error is None:
-            assert self.problems == []
+            assert self.problems == [], self.problems
 
     def screenshot(self, name: str) -> None:
         """Keep what the window shows."""

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { errorFrom, randomId, request, socketUrl } from "../../static/js/api.js";
+import { errorFrom, randomId, request, socketUrl } from "../../static/js/core/api.js";
 
 test("the server's own words are kept as they are", () => {
   const error = errorFrom(409, JSON.stringify({ error: { code: "conflict", message: "The id “cam” is taken." } }));

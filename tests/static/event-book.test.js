@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MAX_LISTED } from "../../static/js/event-book.js";
-import { EVERYTHING } from "../../static/js/event-filter.js";
-import { Store } from "../../static/js/store.js";
+import { MAX_LISTED } from "../../static/js/events/event-book.js";
+import { EVERYTHING } from "../../static/js/events/event-filter.js";
+import { Store } from "../../static/js/core/store.js";
 import { event, eventMessage } from "./messages.js";
 
 const id = (number) => `20260921T1413${String(number).padStart(2, "0")}-00000000`;

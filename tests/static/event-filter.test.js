@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EVERYTHING, isNarrow, matches, queryOf, timesOf } from "../../static/js/event-filter.js";
-import { routeOf } from "../../static/js/route.js";
+import { EVERYTHING, isNarrow, matches, queryOf, timesOf } from "../../static/js/events/event-filter.js";
+import { routeOf } from "../../static/js/core/route.js";
 import { event } from "./messages.js";
 
 test("a filter is asked for in the server's words", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { chartWords, continued, linesOf, marksOf, nearestTo, parseSeries, placeLabels, spanOf } from "../../static/js/event-series.js";
+import { chartWords, continued, linesOf, marksOf, nearestTo, parseSeries, placeLabels, spanOf } from "../../static/js/events/event-series.js";
 import { event } from "./messages.js";
 
 const HEAD = '{"series": 1, "stream_id": "cam", "sensitivity": "balanced", "until": 120.0}';

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { eventLength, eventTitle, kindView, lengthWords, markView, noPicturesWords, rulesWords, sourceWords, stateView, utcTime, whatWords } from "../../static/js/event-words.js";
-import { deadWords, failingWords, storageWords } from "../../static/js/format.js";
+import { eventLength, eventTitle, kindView, lengthWords, markView, noPicturesWords, rulesWords, sourceWords, stateView, utcTime, whatWords } from "../../static/js/events/event-words.js";
+import { deadWords, failingWords, storageWords } from "../../static/js/core/format.js";
 import { event } from "./messages.js";
 
 test("an event is named by what happened, where, and to whom", () => {

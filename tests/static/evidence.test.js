@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cutOut, drawMap, freshMaps, mapOf, mapWords, pictureScores, stripWords } from "../../static/js/evidence.js";
-import { StreamRecord } from "../../static/js/stream-record.js";
+import { cutOut, drawMap, freshMaps, mapOf, mapWords, pictureScores, stripWords } from "../../static/js/streams/evidence.js";
+import { StreamRecord } from "../../static/js/streams/stream-record.js";
 import { evidence, face, faces, score, stream } from "./messages.js";
 
 const rows = (value) => Array.from({ length: 7 }, () => Array(7).fill(value));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { boxLabel, contain, labelPlace } from "../../static/js/face-boxes.js";
-import { StreamRecord } from "../../static/js/stream-record.js";
+import { boxLabel, contain, labelPlace } from "../../static/js/streams/face-boxes.js";
+import { StreamRecord } from "../../static/js/streams/stream-record.js";
 import { face, score, stream, verdict } from "./messages.js";
 
 const room = { width: 320, height: 180 };

@@ -16,7 +16,7 @@ import {
   streamState,
   verdictView,
   videoVerdict,
-} from "../../static/js/format.js";
+} from "../../static/js/core/format.js";
 import { stream, verdict } from "./messages.js";
 
 test("every verdict has words, an icon and a tone of its own", () => {

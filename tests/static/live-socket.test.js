@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LiveSocket } from "../../static/js/live-socket.js";
-import { LIVE_RETRY_PAUSES_S, retryPauseMs } from "../../static/js/retry.js";
-import { Store } from "../../static/js/store.js";
+import { LiveSocket } from "../../static/js/core/live-socket.js";
+import { LIVE_RETRY_PAUSES_S, retryPauseMs } from "../../static/js/core/retry.js";
+import { Store } from "../../static/js/core/store.js";
 import { hello } from "./messages.js";
 
 /** A browser in which time passes when the test says so. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ScoreHistory } from "../../static/js/score-history.js";
+import { ScoreHistory } from "../../static/js/charts/score-history.js";
 
 test("lines break where nothing was scored", () => {
   const history = new ScoreHistory();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ServerClock } from "../../static/js/clock.js";
-import { Store } from "../../static/js/store.js";
+import { ServerClock } from "../../static/js/core/clock.js";
+import { Store } from "../../static/js/core/store.js";
 import { alert, faces, hello, score, stream, verdict } from "./messages.js";
 
 /** A store that was greeted, and the topics that it tells of from then on. */

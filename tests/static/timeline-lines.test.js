@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { peakPoints, timelineLines } from "../../static/js/timeline-lines.js";
+import { peakPoints, timelineLines } from "../../static/js/charts/timeline-lines.js";
 
 const window = (face_id, start_s, end_s, fake_probability = 0.1) => ({ face_id, start_s, end_s, fake_probability });
 

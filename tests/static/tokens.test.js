@@ -53,12 +53,18 @@ test("every token that is used is defined", async () => {
   }
 });
 
+/** The dashboard's modules, below js/. */
+async function modules() {
+  const files = await readdir(new URL("js/", STATIC), { recursive: true });
+  return files.filter((file) => file.endsWith(".js"));
+}
+
 test("nothing is loaded from elsewhere and nothing stands inline", async () => {
   const html = await readFile(new URL("index.html", STATIC), "utf8");
   assert.doesNotMatch(html, /https?:|style=|<style|\son\w+=|<script(?![^>]*\ssrc=)/);
-  for (const file of await readdir(new URL("js/", STATIC))) {
+  for (const file of await modules()) {
     const text = await readFile(new URL(`js/${file}`, STATIC), "utf8");
-    for (const [, from] of text.matchAll(/^import .* from "([^"]+)"/gm)) assert.match(from, /^\.\/[\w-]+\.js$/, file);
+    for (const [, from] of text.matchAll(/^import .* from "([^"]+)"/gm)) assert.match(from, /^\.{1,2}\/[\w/-]+\.js$/, file);
     assert.doesNotMatch(text, /innerHTML|insertAdjacentHTML|document\.write|eval\(/, file);
   }
 });
@@ -66,9 +72,9 @@ test("nothing is loaded from elsewhere and nothing stands inline", async () => {
 test("every icon that is named is drawn", async () => {
   const sprite = await readFile(new URL("icons.svg", STATIC), "utf8");
   const drawn = new Set([...sprite.matchAll(/<symbol id="([\w-]+)"/g)].map(([, id]) => id));
-  const wanted = ["clear", "uncertain", "suspicious", "alert", "warming", "not-scored"];
+  const wanted = ["clear", "uncertain", "suspicious", "alert", "warming", "not-scored", "nothing-found"];
   for (const state of ["connecting", "live", "stalled", "lost", "ended"]) wanted.push(`state-${state}`);
-  for (const file of await readdir(new URL("js/", STATIC))) {
+  for (const file of await modules()) {
     const text = await readFile(new URL(`js/${file}`, STATIC), "utf8");
     wanted.push(...[...text.matchAll(/\bicon\("([\w-]+)"\)/g)].map(([, name]) => name));
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseViewMessage } from "../../static/js/view-socket.js";
+import { parseViewMessage } from "../../static/js/core/view-socket.js";
 import { faces } from "./messages.js";
 
 /** A view message as the server packs it. */

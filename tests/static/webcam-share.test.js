@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { Store } from "../../static/js/store.js";
-import { WebcamShare } from "../../static/js/webcam-share.js";
+import { Store } from "../../static/js/core/store.js";
+import { WebcamShare } from "../../static/js/streams/webcam-share.js";
 
 /** As much of a peer connection as publishing needs; the test says how it fares. */
 class FakePeer {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { freeStreamId, isStreamId } from "../../static/js/stream-id.js";
-import { cameraErrorWords, unavailable } from "../../static/js/webcam.js";
+import { freeStreamId, isStreamId } from "../../static/js/streams/stream-id.js";
+import { cameraErrorWords, unavailable } from "../../static/js/streams/webcam.js";
 
 const named = (name) => Object.assign(new Error("x"), { name });
 
@@ -40,6 +40,6 @@ test("names are what the server takes", () => {
 });
 
 test("the pattern is one that browsers accept, which read it with the v flag", async () => {
-  const { STREAM_ID_INPUT } = await import("../../static/js/stream-id.js");
+  const { STREAM_ID_INPUT } = await import("../../static/js/streams/stream-id.js");
   assert.ok(new RegExp(`^(?:${STREAM_ID_INPUT.pattern})$`, "v").test("cam-1"));
 });

@@ -33,7 +33,7 @@ MAP_WORDS: Final = (
     "Where the network looked: 7 × 7, coarse. In tests it found the changed part no better than always pointing at the "
     "middle. Not proof of where, or that, a face was changed."
 )
-"""As in static/js/evidence.js; a test compares them."""
+"""As in static/js/streams/evidence.js; a test compares them."""
 
 _HEAD: Final = (
     '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

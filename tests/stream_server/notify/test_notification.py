@@ -65,7 +65,7 @@ def test_a_link_is_read_by_the_dashboard_as_the_page_of_its_event() -> None:
         pytest.skip("node is missing")
     notification = notification_of(opened(), "night", Reason.OPENED, START)
     script = """
-        import { routeOf } from "./static/js/route.js";
+        import { routeOf } from "./static/js/core/route.js";
         console.log(JSON.stringify(routeOf(new URL(process.argv[1]).hash)));
     """
     link = link_of(notification, "https://monitor.example")
