@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(
     [
         *ROOT.glob("*.md"),
-        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
         *(ROOT / "weights").glob("*.md"),
         *(ROOT / "benchmarks").glob("*.md"),
     ]
@@ -39,6 +39,12 @@ def test_links_lead_to_files_that_are_there(document: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)", document.read_text())
     missing = [link for link in links if "://" not in link and not (document.parent / link).exists()]
     assert missing == []
+
+
+def test_the_architecture_is_short_and_decisions_are_numbered() -> None:
+    assert len((ROOT / "ARCHITECTURE.md").read_text().split()) <= 1200
+    numbers = sorted(int(path.name[:4]) for path in (ROOT / "docs" / "decisions").glob("*.md"))
+    assert numbers == list(range(1, len(numbers) + 1))
 
 
 def test_the_two_commands_are_targets_of_the_makefile() -> None:
