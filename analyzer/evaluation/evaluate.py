@@ -36,7 +36,7 @@ from analyzer.evaluation.sections.workers import MakeTools, Tools, tools_for
 from analyzer.faces.detector import FaceDetector
 from analyzer.model.card import WeightsCard
 from analyzer.scorer import Scorer, ScorerInfo
-from analyzer.training.data.cutting import several_faces
+from analyzer.training.data.face_extraction import several_faces
 from analyzer.training.data.manifest import Row, read_manifest
 from analyzer.video.strips import strips_of
 from analyzer.video.video import analyze_video

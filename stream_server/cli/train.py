@@ -119,13 +119,13 @@ def train(  # noqa: PLR0913  # one parameter per option, as typer wants it
     if calibrate_only and start is None:
         raise typer.BadParameter("expected weights to calibrate (--start)", param_hint="--calibrate-only")
     from analyzer.training.data.manifest import read_places  # noqa: PLC0415
+    from analyzer.training.fit.autoencoders import PAINTERS, load_painters  # noqa: PLC0415
     from analyzer.training.fit.calibrate import Rule  # noqa: PLC0415  # `--help` must not wait for torch
     from analyzer.training.fit.checkpoint import CHECKPOINT  # noqa: PLC0415
     from analyzer.training.fit.options import TrainOptions  # noqa: PLC0415
-    from analyzer.training.fit.painting import PAINTERS, load_painters  # noqa: PLC0415
-    from analyzer.training.fit.parts import gather  # noqa: PLC0415
+    from analyzer.training.fit.splits import gather  # noqa: PLC0415
     from analyzer.training.fit.train import run_training  # noqa: PLC0415
-    from analyzer.training.pseudofakes.painter import Painter  # noqa: PLC0415
+    from analyzer.training.pseudofakes.autoencoder import Painter  # noqa: PLC0415
     from analyzer.training.research.preview import write_sheets  # noqa: PLC0415
     from analyzer.training.sampling.mixture import Mixture  # noqa: PLC0415
 

@@ -4,7 +4,7 @@ On pseudo-fakes it is known which cells were changed, so it can be counted how o
 them. That alone says little: faces are in the middle of their crops, and so are masks. So others play along that know
 nothing: the same network on the real partner, networks with random weights, fixed cells, chance.
 
-A cell is in the target when its value, the delivered mask's or seam's mean over the cell, is at least half of the
+A cell is in the target when its value, the degraded mask's or seam's mean over the cell, is at least half of the
 highest cell's.
 """
 
@@ -33,7 +33,7 @@ from analyzer.model.card import default_weights_dir, find_weights
 from analyzer.model.network import DeepfakeNet, preprocess
 from analyzer.model.weights import load_weights
 from analyzer.scorer import ScorerInfo
-from analyzer.training.augment.delivery import Delivery, deliver, deliver_mask, draw_delivery
+from analyzer.training.augment.degradation import Degradation, degrade, degrade_mask, draw_degradation
 from analyzer.training.data.manifest import Row
 from analyzer.training.pseudofakes.synthesis import FAMILIES, STILL_FAMILIES, make_pair
 from analyzer.training.reporting.metrics import MIN_SOURCES
@@ -70,7 +70,7 @@ class Scene:
 
 
 def scenes(found: Sequence[Found], seed: int, families: Sequence[str] = FAMILIES) -> Iterator[Scene]:
-    """One window per track and family, gently delivered; of pictures one face, and none of families that need time."""
+    """One window per track and family, mild degraded; of pictures one face, and none of families that need time."""
     for index, (_, track) in enumerate(found):
         for family in families:
             still = len(track.jpegs) < NUM_FRAMES
@@ -79,35 +79,40 @@ def scenes(found: Sequence[Found], seed: int, families: Sequence[str] = FAMILIES
             rng = np.random.default_rng((seed, 5, index, FAMILIES.index(family)))
             chosen = [0] if still else choose_window(rng, track.at_s)[0]
             pair = make_pair(track.frames(chosen), track.marks(chosen), int(rng.integers(2**31)), family)
-            delivery = draw_delivery(rng, track.side, len(chosen), gentle=True)
-            seen = [place for place, frame in enumerate(delivery.order) if pair.frame_fake[frame]]
+            degradation = draw_degradation(rng, track.side, len(chosen), mild=True)
+            seen = [place for place, frame in enumerate(degradation.order) if pair.frame_fake[frame]]
             looked_at = [seen[round(i * (len(seen) - 1) / max(1, FACES - 1))] for i in range(FACES)] if seen else []
             looked_at = sorted(set(looked_at))
-            masks = {place: _mask_cells(pair.masks[delivery.order[place]], delivery, place) for place in looked_at}
+            masks = {
+                place: _mask_cells(pair.masks[degradation.order[place]], degradation, place) for place in looked_at
+            }
             looked_at = [place for place in looked_at if masks[place].max() >= VISIBLE]
             if not looked_at:
                 continue
-            fake, real = deliver(pair.fake, delivery), deliver(pair.real, delivery)
+            fake, real = degrade(pair.fake, degradation), degrade(pair.real, degradation)
             yield Scene(
                 track=index,
                 family=family,
                 fake=[fake[place] for place in looked_at],
                 real=[real[place] for place in looked_at],
                 seams=np.stack(
-                    [deliver_mask(pair.masks[delivery.order[place]], delivery, place, MAP_SIZE) for place in looked_at]
+                    [
+                        degrade_mask(pair.masks[degradation.order[place]], degradation, place, MAP_SIZE)
+                        for place in looked_at
+                    ]
                 ).astype(np.float64),
                 masks=np.stack([masks[place] for place in looked_at]),
             )
 
 
-def _mask_cells(mask: Mask, delivery: Delivery, place: int) -> Maps:
-    """(7, 7): how foreign each cell of a delivered crop is, cut by the one crop code."""
-    box, scale = delivery.boxes[place], len(mask) / delivery.side
+def _mask_cells(mask: Mask, degradation: Degradation, place: int) -> Maps:
+    """(7, 7): how foreign each cell of a degraded crop is, cut by the one crop code."""
+    box, scale = degradation.boxes[place], len(mask) / degradation.side
     there = Box(box.x * scale, box.y * scale, box.width * scale, box.height * scale)
     grey = np.repeat((mask * 255 + 0.5).astype(np.uint8)[..., None], 3, axis=2)
     cut = crop_face(grey, there, scale=1.0)[..., 0]
     cells = cv2.resize(cut, (MAP_SIZE, MAP_SIZE), interpolation=cv2.INTER_AREA).astype(np.float64) / 255
-    return np.asarray(cells[:, ::-1] if delivery.flip else cells)
+    return np.asarray(cells[:, ::-1] if degradation.flip else cells)
 
 
 def map_maker(net: DeepfakeNet, device: torch.device) -> MapMaker:

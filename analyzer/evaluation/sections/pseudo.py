@@ -1,6 +1,6 @@
 """Pseudo-fake rows of section A: windows of the manifest's real faces against pseudo-fakes of those very windows.
 
-Real and fake differ in nothing but the pasting: one draw of delivery is applied to both. The people are those of the
+Real and fake differ in nothing but the pasting: one draw of degradation is applied to both. The people are those of the
 manifest, whom the weights should not have seen; whether a family was left out of training is for the card to say.
 Scores come from the scorer as it serves, one window at a time.
 """
@@ -28,14 +28,14 @@ from analyzer.evaluation.results.pseudo_rows import AS_SEEN_LIVE, row_name
 from analyzer.evaluation.results.section_figures import PseudoRow
 from analyzer.evaluation.sections.real_faces import Found, real_faces
 from analyzer.scorer import ClipScore, Scorer
-from analyzer.training.augment.delivery import BOX_SHARE, VIEWED_PX, Delivery, deliver, draw_delivery
+from analyzer.training.augment.degradation import BOX_SHARE, VIEWED_PX, Degradation, degrade, draw_degradation
 from analyzer.training.data.dataset import Track
 from analyzer.training.data.manifest import Row
 from analyzer.training.pseudofakes.synthesis import FAMILIES, make_pair
 from analyzer.training.reporting.metrics import auc, figures
 from analyzer.training.sampling.samples import choose_window
 
-Draw = Callable[[np.random.Generator, int], Delivery]
+Draw = Callable[[np.random.Generator, int], Degradation]
 """Draws what happens to 16 loose crops of this many pixels a side."""
 
 WANTED: Final = 120
@@ -71,14 +71,14 @@ class Sample:
     seed: int
 
 
-def gentle(rng: np.random.Generator, side: int) -> Delivery:
+def mild(rng: np.random.Generator, side: int) -> Degradation:
     """Nothing harsh."""
-    return draw_delivery(rng, side, NUM_FRAMES, gentle=True)
+    return draw_degradation(rng, side, NUM_FRAMES, mild=True)
 
 
-def as_seen_live(rng: np.random.Generator, side: int) -> Delivery:
+def as_seen_live(rng: np.random.Generator, side: int) -> Degradation:
     """A face 90 to 150 px wide (no wider than it is) after H.264 at CRF 28-34."""
-    drawn = draw_delivery(rng, side, NUM_FRAMES, gentle=True)
+    drawn = draw_degradation(rng, side, NUM_FRAMES, mild=True)
     wanted = int(rng.uniform(*VIEWED_PX) / BOX_SHARE) // 2 * 2
     target = min(side // 2 * 2, wanted)
     factor = target / drawn.side
@@ -93,9 +93,9 @@ def make_windows(track: Track, sample: Sample) -> tuple[list[float], list[Pixels
     rng = np.random.default_rng((sample.seed, 7, sample.place, sample.repeat, *sample.family.encode(), sample.live))
     indices, elapsed = choose_window(rng, track.at_s)
     pair = make_pair(track.frames(indices), track.marks(indices), int(rng.integers(2**31)), sample.family)
-    delivery = (as_seen_live if sample.live else gentle)(rng, track.side)
+    degradation = (as_seen_live if sample.live else mild)(rng, track.side)
     at_s = np.cumsum(np.maximum(elapsed.astype(np.float64), 1e-3))
-    return [float(one) for one in at_s], deliver(pair.real, delivery), deliver(pair.fake, delivery)
+    return [float(one) for one in at_s], degrade(pair.real, degradation), degrade(pair.fake, degradation)
 
 
 def samples_of(found: Sequence[Found], seed: int) -> dict[str, list[Sample]]:
@@ -221,6 +221,6 @@ def track_digest(track: Track) -> str:
 
 @functools.cache
 def making_digest() -> str:
-    """Of the code that makes and delivers pseudo-fakes: results of another generator are not mixed in."""
+    """Of the code that makes and degrades pseudo-fakes: results of another generator are not mixed in."""
     here = Path(__file__).resolve()
     return code_digest([here, *(here.parents[2] / "training").rglob("*.py")])

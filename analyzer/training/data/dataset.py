@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from analyzer.errors import DeepfakeMonitorError, MediaError
 from analyzer.faces.detector import FaceDetector, YuNetDetector
-from analyzer.training.data.cutting import LOOSE, MAX_SIDE, Track, cut_loose, cut_track
+from analyzer.training.data.face_extraction import LOOSE, MAX_SIDE, Track, cut_loose, cut_track
 from analyzer.training.data.manifest import Failure, Row, printable
 from analyzer.training.reporting.progress import tracked
 

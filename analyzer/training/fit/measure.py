@@ -20,7 +20,7 @@ from analyzer.training.data.dataset import Found
 from analyzer.training.data.manifest import Row
 from analyzer.training.fit.encoded import encode
 from analyzer.training.fit.stages import loader
-from analyzer.training.pseudofakes.look import Paint
+from analyzer.training.pseudofakes.appearance import Paint
 from analyzer.training.pseudofakes.synthesis import FAMILIES, OF_PICTURES, PAINTED, STILL_FAMILIES
 from analyzer.training.reporting.metrics import at_threshold, auc
 from analyzer.training.sampling.material import is_clip

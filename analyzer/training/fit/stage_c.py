@@ -24,14 +24,14 @@ from analyzer.training.fit.calibrate import (
 )
 from analyzer.training.fit.measure import STILLS, Bench, Logits, clips, evenly, few, logits_of, stills
 from analyzer.training.pseudofakes.synthesis import STILL_FAMILIES
-from analyzer.training.sampling.samples import PlainWindows, PseudoWindows, as_viewed
+from analyzer.training.sampling.samples import PlainWindows, PseudoWindows, recompressed
 
 FAMILIES: Final = ("F1", "F4", "F5")
 """Pseudo-fakes that stand for swaps, beside the fakes at hand."""
 FEW_CLIPS: Final = 8
 """With fewer real clips pictures help to set the operating point."""
 QUIET_EACH: Final = 8
-"""Windows of every real clip, each with a delivery of its own, that the operating point is set by, ..."""
+"""Windows of every real clip, each with a degradation of its own, that the operating point is set by, ..."""
 QUIET_CLIPS: Final = 300
 QUIET_WINDOWS: Final = 800
 """... but not many more than so many: minutes of one CPU."""
@@ -67,15 +67,15 @@ class StageC:
             chosen = evenly(clips(reals), bench.most)
             chosen += evenly(stills(reals), STILLS) if family in STILL_FAMILIES else []
             if chosen:
-                yield chosen, self.judge(net, PseudoWindows(chosen, family, bench.seed, as_viewed), bench)
+                yield chosen, self.judge(net, PseudoWindows(chosen, family, bench.seed, recompressed), bench)
         moving = few(clips(found), bench.most)
         if moving:
-            yield moving, self.judge(net, PlainWindows(moving, bench.seed, bench.each, as_viewed), bench)
+            yield moving, self.judge(net, PlainWindows(moving, bench.seed, bench.each, recompressed), bench)
 
     def _quiet(self, net: DeepfakeNet, found: Sequence[Found]) -> tuple[list[Found], Logits]:
         basis = self._basis(found)
         each = max(2, min(QUIET_EACH, QUIET_WINDOWS // max(1, len(basis))))
-        return basis, self.judge(net, PlainWindows(basis, self.bench.seed + 1, each, as_viewed), self.bench)
+        return basis, self.judge(net, PlainWindows(basis, self.bench.seed + 1, each, recompressed), self.bench)
 
     def _basis(self, found: Sequence[Found]) -> list[Found]:
         reals = [(row, track) for row, track in found if not row.fake]

@@ -26,6 +26,7 @@ from analyzer.model.card import CalibrationValues, Measured, WeightsCard
 from analyzer.model.network import DeepfakeNet
 from analyzer.model.weights import load_weights, round_as_saved, save_weights
 from analyzer.training.data.dataset import Found
+from analyzer.training.fit.autoencoders import FIRST_LAYERS, Painting, wanted
 from analyzer.training.fit.calibrate import Calibrated
 from analyzer.training.fit.checkpoint import CHECKPOINT, Checkpoint, digest_of_parts, load_checkpoint, save_checkpoint
 from analyzer.training.fit.depthwise import quicken
@@ -41,13 +42,12 @@ from analyzer.training.fit.new_card import (
     same_but_for_time,
 )
 from analyzer.training.fit.options import TrainOptions
-from analyzer.training.fit.painting import FIRST_LAYERS, Painting, wanted
-from analyzer.training.fit.parts import gather
 from analyzer.training.fit.precision import faster_precision, pick_device, training_pace
+from analyzer.training.fit.splits import gather
 from analyzer.training.fit.stage_c import StageC, card_figures
 from analyzer.training.fit.stages import StageA, StageB, freeze, keep_of_start, loader
-from analyzer.training.pseudofakes.painter import Painter
-from analyzer.training.reporting.journal import Journal
+from analyzer.training.pseudofakes.autoencoder import Painter
+from analyzer.training.reporting.metrics_log import MetricsLog
 from analyzer.training.reporting.plots import NOTE, draw_plots, have_matplotlib
 from analyzer.training.reporting.progress import StageProgress
 from analyzer.training.sampling.material import Material
@@ -91,7 +91,7 @@ class _Run:
         options.check()
         self.device = pick_device(options.device)
         options.output.mkdir(parents=True, exist_ok=True)
-        self._log = Journal(options.output, anew=not options.resume)
+        self._log = MetricsLog(options.output, anew=not options.resume)
         if not have_matplotlib():
             self._log({"note": NOTE})
         if options.threads is not None:

@@ -9,7 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.faces.geometry import Mask, draw_mask
-from analyzer.training.pseudofakes.look import Decoder, Field, Look, draw_decoder, draw_look, draw_shade
+from analyzer.training.pseudofakes.appearance import (
+    Appearance,
+    Decoder,
+    Field,
+    draw_appearance,
+    draw_decoder,
+    draw_shade,
+)
 
 WHOLE: Final = ("F1", "F2", "F4", "F5", "F6")
 """What F7 shows for a part of the window."""
@@ -23,7 +30,7 @@ class Plan:
 
     family: str
     """What is done to changed frames; for an F7 clip one of `WHOLE`."""
-    look: Look
+    appearance: Appearance
     transform_target: bool
     mask: Mask
     ratio: npt.NDArray[np.float64]
@@ -88,7 +95,7 @@ def draw_plan(rng: np.random.Generator, family: str, clip: Clip, transform_targe
         transform_target = bool(rng.random() < 0.5)
     return Plan(
         family=family,
-        look=draw_look(rng, clip.grey, clip.light),
+        appearance=draw_appearance(rng, clip.grey, clip.light),
         transform_target=transform_target and blended,
         mask=draw_mask(rng, _draw_shape(rng, family, clip)),
         ratio=ratio if part is None else ratio * part,

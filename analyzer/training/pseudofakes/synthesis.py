@@ -16,7 +16,7 @@ A painter (`painter.py`), where there is one, paints the face in F5 and F6, and 
 
 Against shortcuts: the real partner is the transformed target (in F1, F4, F5 and F6, also as a part of F7, the look of
 the target rather than of the pasted face is changed with p = .5; F2 and F3 change no look), grey pictures are changed
-in luma only, and all that delivery does to a clip happens after blending, to both alike.
+in luma only, and all that degradation does to a clip happens after blending, to both alike.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from analyzer.faces.geometry import (
     shifted,
     smooth_landmarks,
 )
-from analyzer.training.pseudofakes.look import Paint, inner_warp, repainted, shaded, sharpened
+from analyzer.training.pseudofakes.appearance import Paint, inner_warp, repainted, shaded, sharpened
 from analyzer.training.pseudofakes.plan import Clip, Plan, draw_plan
 
 FAMILIES: Final = ("F1", "F2", "F3", "F4", "F5", "F6", "F7")
@@ -200,7 +200,7 @@ def _dulled(picture: Pixels, factor: float) -> Pixels:
 
 def _target(plan: Plan, frame: Pixels, index: int) -> Pixels:
     """What is pasted onto, and so the real partner."""
-    return plan.look.grainy(plan.look.apply(frame), index) if plan.transform_target else frame.copy()
+    return plan.appearance.grainy(plan.appearance.apply(frame), index) if plan.transform_target else frame.copy()
 
 
 def _fitted(donor: Donor, targets: Sequence[Pixels], marks: Sequence[Landmarks]) -> list[Pixels]:
@@ -250,7 +250,7 @@ def _foreign(
     if plan.decoder is not None:
         out = plan.decoder.paint(out, shifted(align(marks, TIGHT, plan.decoder.size), roi), painter)
     if not plan.transform_target:
-        out = plan.look.apply(out)
+        out = plan.appearance.apply(out)
     if plan.shade is not None:
         out = shaded(out, plan.shade, shifted(places[index], roi))
     if plan.gain[index] != 1.0:

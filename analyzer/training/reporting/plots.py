@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from analyzer.training.reporting.journal import METRICS
+from analyzer.training.reporting.metrics_log import METRICS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,7 +1,7 @@
 """The leak probe: can a one-layer model tell real from fake by what lies outside of the face, by codec and size alone?
 
-Between a real clip and its pseudo-fake it must not: both went through one delivery, so outside of the blend mask they
-hold the same pixels up to what a codec carries over its borders. Where it can (AUC well above .5), the network would
+Between a real clip and its pseudo-fake it must not: both went through one degradation, so outside of the blend mask
+they hold the same pixels up to what a codec carries over its borders. Where it can (AUC well above .5), the network would
 learn the leak and not the face. Between files that come from different places it usually can; then the figure says
 how much of a good result may be worth nothing.
 """
@@ -23,7 +23,7 @@ from analyzer.config import FACE_SIZE
 from analyzer.datatypes import Pixels
 from analyzer.errors import ConfigError
 from analyzer.faces.geometry import Mask
-from analyzer.training.augment.delivery import Delivery, deliver, draw_delivery
+from analyzer.training.augment.degradation import Degradation, degrade, draw_degradation
 from analyzer.training.data.dataset import Found, Track
 from analyzer.training.pseudofakes.synthesis import make_pair
 from analyzer.training.reporting.metrics import auc, auc_interval
@@ -31,7 +31,7 @@ from analyzer.training.sampling.material import Material
 
 Values = npt.NDArray[np.float64]
 Area = npt.NDArray[np.bool_]
-"""Which pixels of a delivered crop are looked at: (224, 224)."""
+"""Which pixels of a degraded crop are looked at: (224, 224)."""
 
 STATISTICS: Final = (
     "red", "green", "blue", "red spread", "green spread", "blue spread", "high frequencies", "noise", "grid of 8",
@@ -40,7 +40,7 @@ STATISTICS: Final = (
 FOLDS: Final = 5
 FRAMES: Final = 4
 MARGIN: Final = 16
-"""Pixels of a delivered loose crop around a mask that are not looked at: a macroblock, whose coding it may change."""
+"""Pixels of a degraded loose crop around a mask that are not looked at: a macroblock, whose coding it may change."""
 LEAST_AREA: Final = 0.04
 """Share of a crop that must lie outside of the mask, or the pair is left out."""
 _REPEATED: Final = 0.05
@@ -73,7 +73,7 @@ class Probe:
 
 
 def statistics(crops: Sequence[Pixels], area: Area) -> Values:
-    """`STATISTICS` of a clip of delivered crops, from the pixels in `area` alone, which must not be empty: (14,)."""
+    """`STATISTICS` of a clip of degraded crops, from the pixels in `area` alone, which must not be empty: (14,)."""
     rows = [_of_frame(crop, area) for crop in crops]
     changes = [float(np.abs(a[area].astype(np.int16) - b[area]).mean()) for a, b in pairwise(crops)]
     over_time = [float(np.mean(changes)) if changes else 0.0, float(sum(change < _REPEATED for change in changes))]
@@ -123,19 +123,19 @@ def _any_grid(steps: Values) -> float:
     return max(float((steps[lag:] * steps[:-lag]).sum()) / power for lag in range(6, 41))
 
 
-def outside_of(masks: Sequence[Mask], delivery: Delivery) -> Area:
-    """The pixels of the delivered crops that no mask of the clip comes near."""
+def outside_of(masks: Sequence[Mask], degradation: Degradation) -> Area:
+    """The pixels of the degraded crops that no mask of the clip comes near."""
     touched = (np.max(masks, axis=0) > _FOREIGN).astype(np.uint8)
-    scale = delivery.side / len(touched)
+    scale = degradation.side / len(touched)
     reach = 2 * round(MARGIN / scale) + 1
     touched = np.asarray(cv2.dilate(touched, np.ones((reach, reach), np.uint8)), np.uint8)
     covered = np.zeros((FACE_SIZE, FACE_SIZE), np.uint8)
-    for box in delivery.boxes:
+    for box in degradation.boxes:
         factor = FACE_SIZE / box.width
         matrix = np.array([[factor * scale, 0, -box.x * factor], [0, factor * scale, -box.y * factor]])
         warped = cv2.warpAffine(touched, matrix, (FACE_SIZE, FACE_SIZE), flags=cv2.INTER_NEAREST)
         here = np.asarray(warped, np.uint8)
-        covered |= here[:, ::-1] if delivery.flip else here
+        covered |= here[:, ::-1] if degradation.flip else here
     return np.asarray(covered == 0)
 
 
@@ -151,7 +151,7 @@ def probe_families(
 ) -> Probe:
     """Probe real clips against their pseudo-fakes: `each` draws of every real file, of the families by turns.
 
-    `leak` is done to the delivered fakes alone. Folds and interval go by `Row.group`. Raises `ConfigError` with fewer
+    `leak` is done to the degraded fakes alone. Folds and interval go by `Row.group`. Raises `ConfigError` with fewer
     than 5 usable groups.
     """
     values, names, differences = [], [], []
@@ -167,11 +167,11 @@ def probe_families(
             marks = track.marks(chosen)
             donor = material.pick_donor(rng, marks) if rng.random() < _DONORS else None
             pair = make_pair(track.frames(chosen), marks, int(rng.integers(2**31)), family, donor=donor)
-            delivery = draw_delivery(rng, track.side, len(chosen))
-            area = outside_of(pair.masks, delivery)
+            degradation = draw_degradation(rng, track.side, len(chosen))
+            area = outside_of(pair.masks, degradation)
             if area.mean() < LEAST_AREA:
                 continue
-            real, fake = deliver(pair.real, delivery), deliver(pair.fake, delivery)
+            real, fake = degrade(pair.real, degradation), degrade(pair.fake, degradation)
             fake = leak(fake) if leak else fake
             values.append((statistics(real, area), statistics(fake, area)))
             names.append(row.group)
@@ -182,7 +182,7 @@ def probe_families(
 
 
 def probe_files(reals: Sequence[Found], fakes: Sequence[Found], *, seed: int = 0) -> Probe:
-    """Probe real files against fake ones, each pair under one delivery as in training, at the size of the smaller.
+    """Probe real files against fake ones, each pair under one degradation as in training, at the size of the smaller.
 
     Folds and interval go by `Row.group`: a model has seen neither the source of the pair that it is asked about nor
     that of anything which was paired with it, but may know the collection (see `_partners`). Raises `ConfigError` with
@@ -195,9 +195,9 @@ def probe_files(reals: Sequence[Found], fakes: Sequence[Found], *, seed: int = 0
         tracks = (real[1], fake[1])
         chosen = [_frames_of(np.random.default_rng((seed, index)), track) for track in tracks]
         side = min(track.side for track in tracks)
-        delivery = draw_delivery(np.random.default_rng((seed, 1, index)), side, FRAMES)
+        degradation = draw_degradation(np.random.default_rng((seed, 1, index)), side, FRAMES)
         values.append(
-            [statistics(deliver(track.frames(c), delivery), area) for track, c in zip(tracks, chosen, strict=True)]
+            [statistics(degrade(track.frames(c), degradation), area) for track, c in zip(tracks, chosen, strict=True)]
         )
         names.append(name)
     return _probe(np.array(values), names, float("nan"))

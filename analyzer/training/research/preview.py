@@ -1,7 +1,7 @@
 """Contact sheets: what the network is about to be taught, for a person to look at before any training.
 
 One sheet per pseudo-fake family, one strip of a window per family that may change from frame to frame, one sheet of
-deliveries, and an `index.html` that holds them all. Only the tracks that are shown are decoded, one at a time.
+degradations, and an `index.html` that holds them all. Only the tracks that are shown are decoded, one at a time.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from analyzer.config import NUM_FRAMES
 from analyzer.datatypes import Pixels
 from analyzer.errors import ConfigError
 from analyzer.faces.geometry import Mask, is_grey
-from analyzer.training.augment.delivery import BOX_SHARE, Delivery, deliver, draw_delivery
+from analyzer.training.augment.degradation import BOX_SHARE, Degradation, degrade, draw_degradation
 from analyzer.training.data.dataset import LOOSE, Found, Track
-from analyzer.training.pseudofakes.look import Paint
+from analyzer.training.pseudofakes.appearance import Paint
 from analyzer.training.pseudofakes.synthesis import FAMILIES, IN_PLACE, OF_PICTURES, PAINTED, Pair, make_pair
-from analyzer.training.research.sheet import Tile, encode, fit, grid, page, titled, write
+from analyzer.training.research.contact_sheet import Tile, encode, fit, grid, page, titled, write
 from analyzer.training.sampling.material import Material, is_clip
 
 AMPLIFIED: Final = 4
@@ -66,15 +66,15 @@ def write_sheets(
     for family in (*FAMILIES, PAINTED) if painters else FAMILIES:
         pool = _half_stills(reals, rows) if family in OF_PICTURES else clips[:rows]
         if pool:
-            about = f"{family}: real | fake | difference x {AMPLIFIED} | mask, its edge red | both badly delivered"
+            about = f"{family}: real | fake | difference x {AMPLIFIED} | mask, its edge red | both badly degraded"
             wanted.append((family, about, partial(_family_sheet, family, pool, sources, seed)))
         if clips and family != "F1":  # which alone stays the same over a window
             about = f"{family}: frames 0, 2 .. 14 of a window, real above fake above the difference x {AMPLIFIED}"
             wanted.append(
                 (f"{family}-window", about, partial(_strip_sheet, family, clips[:STRIP_CLIPS], sources, seed))
             )
-    about = f"delivery: one face as {DELIVERIES} draws deliver it"
-    wanted.append(("delivery", about, partial(_delivery_sheet, (clips or reals)[0], seed)))
+    about = f"degradation: one face as {DELIVERIES} draws degrade it"
+    wanted.append(("degradation", about, partial(_delivery_sheet, (clips or reals)[0], seed)))
     entries = []
     for name, about, draw in progress_bar(wanted, description="drawing contact sheets", disable=quiet):
         jpeg = encode(titled(draw(), about))
@@ -119,8 +119,8 @@ def _family_sheet(family: str, pool: Sequence[Found], sources: _Sources, seed: i
                 (fit(_middle(pair.fake[best]), TILE), [f"{whose}, frame {best} of {len(chosen)}"]),
                 (fit(_middle(_difference(pair.real[best], pair.fake[best])), TILE), [f"difference x {AMPLIFIED}"]),
                 (fit(_tinted(pair.real[best], pair.masks[best]), TILE), [f"mask up to {pair.masks[best].max():.2f}"]),
-                (fit(deliver(pair.real, hard)[place], TILE), ["real, delivered", *_small_print(hard, wrap=TILE // 6)]),
-                (fit(deliver(pair.fake, hard)[place], TILE), ["fake, delivered"]),
+                (fit(degrade(pair.real, hard)[place], TILE), ["real, degraded", *_small_print(hard, wrap=TILE // 6)]),
+                (fit(degrade(pair.fake, hard)[place], TILE), ["fake, degraded"]),
             ]
         )
     return grid(rows)
@@ -176,9 +176,9 @@ def _delivery_sheet(one: Found, seed: int) -> Pixels:
     frames = track.frames(_window(track)[:8])
     tiles: list[Tile] = []
     for index in range(DELIVERIES):
-        drawn = draw_delivery(np.random.default_rng((seed, 3, index)), track.side, len(frames))
+        drawn = draw_degradation(np.random.default_rng((seed, 3, index)), track.side, len(frames))
         # the last one: the first picture of a video is coded by itself, and better
-        tiles.append((fit(deliver(frames, drawn)[-1], TILE), _small_print(drawn, wrap=TILE // 6)))
+        tiles.append((fit(degrade(frames, drawn)[-1], TILE), _small_print(drawn, wrap=TILE // 6)))
     return grid([tiles[i : i + 6] for i in range(0, len(tiles), 6)])
 
 
@@ -187,20 +187,20 @@ def _window(track: Track) -> list[int]:
     return list(range(min(NUM_FRAMES, len(track.jpegs))))
 
 
-def _hard_delivery(rng: np.random.Generator, side: int, count: int, codec: str) -> Delivery:
+def _hard_delivery(rng: np.random.Generator, side: int, count: int, codec: str) -> Degradation:
     """Of the hardest fifth of the draws with this codec, the one nearest to 96 px: a live swap as a viewer gets it."""
-    drawn = [draw_delivery(rng, side, count) for _ in range(60)]
+    drawn = [draw_degradation(rng, side, count) for _ in range(60)]
     coded = [one for one in drawn if one.codec == codec] or drawn
     hardest = sorted(coded, key=lambda one: -one.strength)[: max(1, len(coded) // 5)]
     return min(hardest, key=lambda one: abs(_face_px(one) - 96))
 
 
-def _face_px(drawn: Delivery) -> int:
-    """Longer side of the delivered face box."""
+def _face_px(drawn: Degradation) -> int:
+    """Longer side of the degraded face box."""
     return round(drawn.side * BOX_SHARE)
 
 
-def _small_print(drawn: Delivery, *, wrap: int) -> list[str]:
+def _small_print(drawn: Degradation, *, wrap: int) -> list[str]:
     """Every number that was drawn and is not its rest position, in lines of at most `wrap` letters."""
     words = [f"face {_face_px(drawn)}px"]
     for field in fields(drawn):

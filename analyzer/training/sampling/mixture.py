@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from analyzer.errors import ConfigError
-from analyzer.training.pseudofakes.look import Paint
+from analyzer.training.pseudofakes.appearance import Paint
 from analyzer.training.pseudofakes.synthesis import FAMILIES, OF_PICTURES, PAINTED, STILL_FAMILIES
 
 
@@ -22,8 +22,8 @@ class Mixture:
     """Windows from a picture that is moved about (stage B)."""
     real_fakes: float = 0.0
     """Samples whose fake half is a fake of the manifest rather than a pseudo-fake."""
-    gentle: float = 0.4
-    """Of the samples, those delivered without anything harsh: where all are, what tells a fake is often gone."""
+    mild: float = 0.4
+    """Of the samples, those degraded without anything harsh: where all are, what tells a fake is often gone."""
     paired: float = 0.7
     """Of the fakes of the manifest, those set beside the very real file that they were made from, where it is there."""
     donors: float = 0.25

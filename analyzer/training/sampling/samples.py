@@ -14,13 +14,13 @@ import numpy.typing as npt
 
 from analyzer.config import NUM_FRAMES
 from analyzer.datatypes import Pixels
-from analyzer.training.augment.delivery import STRENGTHS, Delivery, deliver, deliver_mask, draw_delivery
+from analyzer.training.augment.degradation import STRENGTHS, Degradation, degrade, degrade_mask, draw_degradation
 from analyzer.training.data.dataset import Found, Track
-from analyzer.training.pseudofakes.look import Paint
+from analyzer.training.pseudofakes.appearance import Paint
 from analyzer.training.pseudofakes.synthesis import PAINTED, make_pair
-from analyzer.training.sampling.clock import ELAPSED_S, choose_alike, choose_window
 from analyzer.training.sampling.material import Material, is_clip
 from analyzer.training.sampling.mixture import Mixture, pick_family, pick_painter
+from analyzer.training.sampling.window_sampling import ELAPSED_S, choose_alike, choose_window
 
 __all__ = ["ImageSamples", "PlainWindows", "PseudoWindows", "WindowSamples", "choose_window", "pseudo_windows"]
 
@@ -78,19 +78,19 @@ class ImageSamples:
             picked = self.material.pick_fake(rng, clips=False, paired=self.mixture.paired)
             fake, real = picked or (None, real)
         still = len(real.jpegs) == 1 or (fake is not None and len(fake.jpegs) == 1)
-        gentle = bool(rng.random() < self.mixture.gentle)
+        mild = bool(rng.random() < self.mixture.mild)
         # Two crops of a kind either way, so that every batch has one size: two frames, or a picture twice.
         calls, count = (2, 1) if still else (1, 2)
-        parts = [self._one(rng, real, fake, count, gentle=gentle) for _ in range(calls)]
+        parts = [self._one(rng, real, fake, count, mild=mild) for _ in range(calls)]
         return Crops(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
-    def _one(self, rng: np.random.Generator, real: Track, fake: Track | None, count: int, *, gentle: bool) -> Crops:
+    def _one(self, rng: np.random.Generator, real: Track, fake: Track | None, count: int, *, mild: bool) -> Crops:
         chosen = _spread(rng, len(real.jpegs), count)
         if fake is not None:
             theirs = _spread(rng, len(fake.jpegs), count)
-            # one delivery for both, at the smaller size: or resolution would tell the kinds apart
-            delivery = draw_delivery(rng, min(real.side, fake.side), count, gentle=gentle)
-            pixels = deliver(real.frames(chosen), delivery) + deliver(fake.frames(theirs), delivery)
+            # one degradation for both, at the smaller size: or resolution would tell the kinds apart
+            degradation = draw_degradation(rng, min(real.side, fake.side), count, mild=mild)
+            pixels = degrade(real.frames(chosen), degradation) + degrade(fake.frames(theirs), degradation)
             seams = np.zeros((2 * count, CELLS, CELLS), np.float32)
             labels = _labels(count, [True] * count)
             return Crops(np.stack(pixels), labels, seams, 1 - labels)
@@ -99,11 +99,11 @@ class ImageSamples:
         donor = self.material.pick_donor(rng, marks) if rng.random() < self.mixture.donors else None
         painter = pick_painter(rng, self.painters, family, self.mixture)
         pair = make_pair(real.frames(chosen), marks, int(rng.integers(2**31)), family, donor=donor, painter=painter)
-        delivery = draw_delivery(rng, len(pair.real[0]), count, gentle=gentle)
-        pixels = deliver(pair.real, delivery) + deliver(pair.fake, delivery)
-        edges = [deliver_mask(pair.masks[index], delivery, i, CELLS) for i, index in enumerate(delivery.order)]
+        degradation = draw_degradation(rng, len(pair.real[0]), count, mild=mild)
+        pixels = degrade(pair.real, degradation) + degrade(pair.fake, degradation)
+        edges = [degrade_mask(pair.masks[index], degradation, i, CELLS) for i, index in enumerate(degradation.order)]
         seams = np.stack([np.zeros_like(edges[0])] * count + edges)
-        shown = [pair.frame_fake[i] for i in delivery.order]
+        shown = [pair.frame_fake[i] for i in degradation.order]
         return Crops(np.stack(pixels), _labels(count, shown), seams, np.ones(2 * count, np.float32))
 
 
@@ -146,7 +146,7 @@ class WindowSamples:
     def __getitem__(self, index: int) -> Windows:
         rng = np.random.default_rng((self.seed, 2, index))
         draw = int(rng.integers(2**31))
-        how = gently if rng.random() < self.mixture.gentle else draw_delivery
+        how = mild if rng.random() < self.mixture.mild else draw_degradation
         if rng.random() < self.mixture.real_fakes:
             picked = self.material.pick_fake(rng, clips=True, paired=self.mixture.paired)
             if picked is not None and (both := _both_windows(draw, picked[1], picked[0], how)) is not None:
@@ -159,22 +159,22 @@ class WindowSamples:
         return pseudo_windows(draw, real, family, how=how, donors=donors, painter=painter)
 
 
-Draw = Callable[[np.random.Generator, int, int], Delivery]
-"""Draws a delivery for so many loose crops of a side."""
+Draw = Callable[[np.random.Generator, int, int], Degradation]
+"""Draws a degradation for so many loose crops of a side."""
 
 
-def gently(rng: np.random.Generator, side: int, count: int) -> Delivery:
+def mild(rng: np.random.Generator, side: int, count: int) -> Degradation:
     """Nothing harsh."""
-    return draw_delivery(rng, side, count, gentle=True)
+    return draw_degradation(rng, side, count, mild=True)
 
 
-def as_viewed(rng: np.random.Generator, side: int, count: int) -> Delivery:
+def recompressed(rng: np.random.Generator, side: int, count: int) -> Degradation:
     """Nothing harsh but one more video codec, always: what a viewer of a call or of a stream gets."""
-    delivery = gently(rng, side, count)
-    if delivery.codec in VIDEO_CODECS:
-        return delivery
+    degradation = mild(rng, side, count)
+    if degradation.codec in VIDEO_CODECS:
+        return degradation
     codec = str(rng.choice(VIDEO_CODECS))
-    return replace(delivery, codec=codec, strength=int(rng.integers(*STRENGTHS[codec])))
+    return replace(degradation, codec=codec, strength=int(rng.integers(*STRENGTHS[codec])))
 
 
 def pseudo_windows(
@@ -182,7 +182,7 @@ def pseudo_windows(
     real: Track,
     family: str,
     *,
-    how: Draw = draw_delivery,
+    how: Draw = draw_degradation,
     origin: int = -1,
     donors: Material | None = None,
     painter: Paint | None = None,
@@ -194,30 +194,30 @@ def pseudo_windows(
     donor = donors.pick_donor(rng, marks) if donors is not None else None
     frames, seed = _frames_of(real, indices), int(rng.integers(2**31))
     pair = make_pair(frames, marks, seed, family, donor=donor, painter=painter)
-    delivery = how(rng, len(pair.real[0]), NUM_FRAMES)
-    pixels = np.stack([np.stack(deliver(pair.real, delivery)), np.stack(deliver(pair.fake, delivery))])
+    degradation = how(rng, len(pair.real[0]), NUM_FRAMES)
+    pixels = np.stack([np.stack(degrade(pair.real, degradation)), np.stack(degrade(pair.fake, degradation))])
     # where the picture froze, a partial fake's part may not be shown at all
-    shown = any(pair.frame_fake[i] for i in delivery.order)
+    shown = any(pair.frame_fake[i] for i in degradation.order)
     return Windows(pixels, np.stack([elapsed, elapsed]), _labels(1, [shown]), np.array([origin, origin]))
 
 
 def _both_windows(draw: int, real: Track, fake: Track, how: Draw) -> Windows | None:
-    """A window of each, at the same times and through one delivery at the smaller size; None where no times suit."""
+    """A window of each, at the same times and through one degradation at the smaller size; None where no times suit."""
     rng = np.random.default_rng(draw)
     chosen = choose_alike(rng, real.at_s, fake.at_s)
     if chosen is None:
         return None
     reals, fakes, elapsed = chosen
-    delivery = how(rng, min(real.side, fake.side), NUM_FRAMES)
-    pixels = [deliver(real.frames(reals), delivery), deliver(fake.frames(fakes), delivery)]
+    degradation = how(rng, min(real.side, fake.side), NUM_FRAMES)
+    pixels = [degrade(real.frames(reals), degradation), degrade(fake.frames(fakes), degradation)]
     return Windows(np.array(pixels), np.stack([elapsed, elapsed]), _labels(1, [True]), np.array([-1, -1]))
 
 
 def _plain_window(draw: int, track: Track, fake: int, origin: int, how: Draw) -> Windows:
     rng = np.random.default_rng(draw)
     indices, elapsed = _window_of(rng, track)
-    delivery = how(np.random.default_rng(draw), track.side, NUM_FRAMES)
-    pixels = np.stack(deliver(_frames_of(track, indices), delivery))[None]
+    degradation = how(np.random.default_rng(draw), track.side, NUM_FRAMES)
+    pixels = np.stack(degrade(_frames_of(track, indices), degradation))[None]
     return Windows(pixels, elapsed[None], np.array([fake], np.float32), np.array([origin]))
 
 
@@ -228,7 +228,7 @@ class PlainWindows:
     found: Sequence[Found]
     seed: int
     each: int = 4
-    how: Draw = gently
+    how: Draw = mild
 
     def __len__(self) -> int:
         return len(self.found) * self.each
@@ -246,7 +246,7 @@ class PseudoWindows:
     found: Sequence[Found]
     family: str
     seed: int
-    how: Draw = gently
+    how: Draw = mild
     painters: Sequence[Paint] = ()
     """Taken by turns for `PAINTED`, which needs them."""
 

@@ -15,7 +15,7 @@ from analyzer.errors import ConfigError, MediaError, ScorerError, WeightsError
 from analyzer.evaluation.evaluate import Outputs, Wanted, run_evaluation, summarise
 from analyzer.evaluation.results.outcomes import RESULTS
 from analyzer.evaluation.sections.workers import MakeTools
-from analyzer.training.data.cutting import several_faces
+from analyzer.training.data.face_extraction import several_faces
 from tests.analyzer.conftest import moving, write_clip
 from tests.analyzer.evaluation.tables import a_card, a_judge, scored, screen, unscored
 from tests.fakes import FakeScorer

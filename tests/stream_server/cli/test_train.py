@@ -8,12 +8,12 @@ import typer
 from typer.testing import CliRunner
 
 from analyzer.errors import ConfigError, DeepfakeMonitorError, WeightsError
-from analyzer.training.fit import parts
+from analyzer.training.fit import splits as parts
 from analyzer.training.fit import train as training
+from analyzer.training.fit.autoencoders import PAINTERS, save_painters
 from analyzer.training.fit.calibrate import Rule
 from analyzer.training.fit.options import TrainOptions
-from analyzer.training.fit.painting import PAINTERS, save_painters
-from analyzer.training.pseudofakes.painter import Autoencoder, Build
+from analyzer.training.pseudofakes.autoencoder import Autoencoder, Build
 from analyzer.training.research import preview
 from analyzer.training.sampling.mixture import Mixture
 from stream_server.cli.train import train

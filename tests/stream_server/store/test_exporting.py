@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from analyzer.errors import ConfigError, NotFoundError
 from analyzer.model.weights import load_weights
 from analyzer.training.fit.options import TrainOptions
-from analyzer.training.fit.parts import gather
+from analyzer.training.fit.splits import gather
 from analyzer.training.fit.train import run_training
 from analyzer.training.sampling.mixture import Mixture
 from stream_server.event import EventKind, Part, ReviewMark

@@ -19,7 +19,7 @@ from analyzer.evaluation.sections.pseudo import (
     run_pseudo,
     samples_of,
 )
-from analyzer.training.augment.delivery import BOX_SHARE, VIEWED_PX
+from analyzer.training.augment.degradation import BOX_SHARE, VIEWED_PX
 from analyzer.training.data.dataset import Track, TrackCache
 from analyzer.training.data.manifest import Row, read_manifest
 from tests.analyzer.evaluation.tables import a_row
@@ -51,14 +51,14 @@ def test_a_sample_is_the_same_pictures_each_time_and_another_one_is_not(found: F
 
 def test_what_a_viewer_gets_is_small_and_compressed() -> None:
     for seed in range(60):
-        delivery = as_seen_live(np.random.default_rng(seed), 320)
-        width = delivery.side * BOX_SHARE
+        degradation = as_seen_live(np.random.default_rng(seed), 320)
+        width = degradation.side * BOX_SHARE
         assert VIEWED_PX[0] - 1 <= width <= VIEWED_PX[1]
-        assert delivery.codec == "h264"
-        assert 28 <= delivery.strength <= 34
-        assert len(delivery.boxes) == NUM_FRAMES
-        # the serving crop lies about the middle of what is delivered
-        assert all(abs(box.center[0] / delivery.side - 0.5) < 0.1 for box in delivery.boxes)
+        assert degradation.codec == "h264"
+        assert 28 <= degradation.strength <= 34
+        assert len(degradation.boxes) == NUM_FRAMES
+        # the serving crop lies about the middle of what is degraded
+        assert all(abs(box.center[0] / degradation.side - 0.5) < 0.1 for box in degradation.boxes)
     assert as_seen_live(np.random.default_rng(0), 180).side <= 180  # never scaled up
 
 

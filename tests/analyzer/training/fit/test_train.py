@@ -14,12 +14,13 @@ from analyzer.model.card import WeightsCard
 from analyzer.model.network import DeepfakeNet
 from analyzer.model.weights import load_weights, save_weights
 from analyzer.training.data.dataset import TrackCache
-from analyzer.training.fit import loop, painting, precision, train
+from analyzer.training.fit import autoencoders as painting
+from analyzer.training.fit import loop, precision, train
 from analyzer.training.fit import measure as measuring
 from analyzer.training.fit.new_card import CALIBRATED_ON_DEV
-from analyzer.training.fit.parts import gather
+from analyzer.training.fit.splits import gather
 from analyzer.training.fit.train import TrainOptions, run_training
-from analyzer.training.pseudofakes.painter import Build
+from analyzer.training.pseudofakes.autoencoder import Build
 from analyzer.training.sampling.material import Material
 from analyzer.training.sampling.mixture import Mixture
 from analyzer.training.sampling.samples import ImageSamples, WindowSamples

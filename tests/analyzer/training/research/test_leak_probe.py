@@ -15,7 +15,7 @@ from analyzer.datatypes import Pixels
 from analyzer.errors import ConfigError
 from analyzer.faces.detector import YuNetDetector
 from analyzer.faces.geometry import Landmarks
-from analyzer.training.augment.delivery import Delivery, deliver, draw_delivery
+from analyzer.training.augment.degradation import Degradation, degrade, draw_degradation
 from analyzer.training.augment.transcode import through_codec
 from analyzer.training.data.dataset import Track, TrackCache
 from analyzer.training.data.manifest import Row, read_manifest
@@ -125,7 +125,7 @@ def test_without_a_video_codec_partners_are_the_same_in_the_pixels_looked_at(gen
     for index, (_, track) in enumerate(generated):
         pair = make_pair(track.frames(range(4)), track.marks(range(4)), index, FAMILIES[index % len(FAMILIES)])
         drawn = replace(
-            draw_delivery(np.random.default_rng(index), 256, 4),
+            draw_degradation(np.random.default_rng(index), 256, 4),
             first_codec=None,
             codec="jpeg",
             strength=70,
@@ -133,7 +133,7 @@ def test_without_a_video_codec_partners_are_the_same_in_the_pixels_looked_at(gen
         )
         area = outside_of(pair.masks, drawn)
         looked_at += int(area.sum())
-        for real, fake in zip(deliver(pair.real, drawn), deliver(pair.fake, drawn), strict=True):
+        for real, fake in zip(degrade(pair.real, drawn), degrade(pair.fake, drawn), strict=True):
             np.testing.assert_array_equal(real[area], fake[area])
     assert looked_at > 0
 
@@ -143,10 +143,10 @@ def test_frozen_frames_are_the_same_in_both_partners(generated: list[Found]) -> 
     pair = make_pair(track.frames([0] * 16), track.marks([0] * 16), 0, "F4")
     area = around_face()
     frozen = replace(
-        draw_delivery(np.random.default_rng(0), 256, 16), codec="none", first_codec=None, noise=0.0, order=[0] * 16
+        draw_degradation(np.random.default_rng(0), 256, 16), codec="none", first_codec=None, noise=0.0, order=[0] * 16
     )
     which = STATISTICS.index("repeated frames")
-    repeated = [statistics(deliver(half, frozen), area)[which] for half in (pair.real, pair.fake)]
+    repeated = [statistics(degrade(half, frozen), area)[which] for half in (pair.real, pair.fake)]
     assert repeated[0] == repeated[1]
 
 
@@ -262,16 +262,16 @@ def test_both_partners_go_through_one_delivery_at_the_smaller_size(
             track, jpegs=jpegs, landmarks=track.landmarks * np.float32(0.5), side=128
         )
 
-    used: list[Delivery] = []
+    used: list[Degradation] = []
 
-    def heard(frames: Sequence[Pixels], delivery: Delivery) -> list[Pixels]:
-        used.append(delivery)
-        return deliver(frames, delivery)
+    def heard(frames: Sequence[Pixels], degradation: Degradation) -> list[Pixels]:
+        used.append(degradation)
+        return degrade(frames, degradation)
 
-    monkeypatch.setattr("analyzer.training.research.leak_probe.deliver", heard)
+    monkeypatch.setattr("analyzer.training.research.leak_probe.degrade", heard)
     probe_files(generated[:5], [halved(one) for one in generated[:5]])
     assert used[::2] == used[1::2]
-    assert all(delivery.side <= 128 for delivery in used)
+    assert all(degradation.side <= 128 for degradation in used)
 
 
 def test_too_few_files_are_refused(generated: list[Found]) -> None:

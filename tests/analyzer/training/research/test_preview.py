@@ -40,7 +40,7 @@ def sheets(found: list[Found], tmp_path_factory: pytest.TempPathFactory) -> list
 
 def test_every_family_gets_a_sheet_and_every_one_that_may_change_over_time_a_strip(sheets: list[Path]) -> None:
     strips = [f"{family}-window" for family in FAMILIES if family != "F1"]
-    assert {path.stem for path in sheets} == {*FAMILIES, *strips, "delivery", "index"}
+    assert {path.stem for path in sheets} == {*FAMILIES, *strips, "degradation", "index"}
     assert all(path.is_file() for path in sheets)
     assert sheets[-1].name == "index.html"
 
@@ -58,7 +58,7 @@ def test_sheets_are_at_most_1600_px_wide_and_show_as_many_rows_as_asked(sheets: 
     assert all(shape[1] <= 1600 for shape in shapes.values())
     assert all(2 * 256 < shapes[family][0] < 3 * 256 + 100 for family in FAMILIES)
     assert 3 * STRIP_CLIPS * 192 < shapes["F4-window"][0] < 3 * (STRIP_CLIPS + 1) * 192
-    assert shapes["delivery"][0] > DELIVERIES // 6 * 256
+    assert shapes["degradation"][0] > DELIVERIES // 6 * 256
 
 
 def test_a_sheet_shows_pictures_and_not_one_colour(sheets: list[Path]) -> None:
@@ -87,7 +87,7 @@ def test_the_same_seed_draws_the_same_faces_and_another_seed_others(
 
 def test_pictures_alone_get_the_sheets_of_families_that_show_in_a_picture(found: list[Found], tmp_path: Path) -> None:
     made = write_sheets([still_of(found)], tmp_path, quiet=True, rows=3)
-    assert {path.stem for path in made} == {*STILL_FAMILIES, "delivery", "index"}
+    assert {path.stem for path in made} == {*STILL_FAMILIES, "degradation", "index"}
 
 
 def test_pictures_are_shown_beside_clips(found: list[Found], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from analyzer.datatypes import Pixels
 from analyzer.errors import ConfigError
-from analyzer.training.augment.delivery import Delivery, draw_delivery
+from analyzer.training.augment.degradation import Degradation, draw_degradation
 from analyzer.training.data.dataset import Track
 from analyzer.training.data.manifest import Row
 from analyzer.training.pseudofakes.synthesis import PAINTED, STILL_FAMILIES, Pair, make_pair
@@ -22,7 +22,7 @@ from analyzer.training.sampling.samples import (
     PlainWindows,
     PseudoWindows,
     WindowSamples,
-    gently,
+    mild,
     pseudo_windows,
 )
 
@@ -89,8 +89,8 @@ def test_a_frame_that_was_not_changed_is_no_fake(found: Found, monkeypatch: pyte
 
 
 def test_a_window_whose_changed_frames_are_not_shown_is_no_fake(found: Found) -> None:
-    def frozen(rng: np.random.Generator, side: int, count: int) -> Delivery:
-        return replace(gently(rng, side, count), codec="none", order=[8] * count)
+    def frozen(rng: np.random.Generator, side: int, count: int) -> Degradation:
+        return replace(mild(rng, side, count), codec="none", order=[8] * count)
 
     track = next(track for row, track in found if not row.fake)
     drawn = [pseudo_windows(draw, track, "F7", how=frozen) for draw in range(12)]
@@ -103,11 +103,11 @@ def test_a_window_whose_changed_frames_are_not_shown_is_no_fake(found: Found) ->
 def test_a_fake_and_its_real_are_delivered_at_the_smaller_size(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
     sides: list[int] = []
 
-    def noting(rng: np.random.Generator, side: int, count: int, **more: Any) -> Delivery:
+    def noting(rng: np.random.Generator, side: int, count: int, **more: Any) -> Degradation:
         sides.append(side)
-        return draw_delivery(rng, side, count, **more)
+        return draw_degradation(rng, side, count, **more)
 
-    monkeypatch.setattr(samples, "draw_delivery", noting)
+    monkeypatch.setattr(samples, "draw_degradation", noting)
     real = next(track for row, track in found if not row.fake)
     row, fake = next((row, track) for row, track in found if row.fake)
     small = [cv2.imencode(".jpg", cv2.resize(frame, (140, 140)))[1].tobytes() for frame in fake.frames(range(20))]

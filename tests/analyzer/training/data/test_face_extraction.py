@@ -13,8 +13,8 @@ from analyzer.config import NUM_FRAMES, AnalyzerConfig
 from analyzer.datatypes import Detection, Pixels
 from analyzer.errors import MediaError, NoFacesError
 from analyzer.faces.detector import YuNetDetector
-from analyzer.training.data import cutting
-from analyzer.training.data.cutting import DENSE, MAX_FRAMES, SEARCH_S, SPARSE_S, cut_track
+from analyzer.training.data import face_extraction as cutting
+from analyzer.training.data.face_extraction import DENSE, MAX_FRAMES, SEARCH_S, SPARSE_S, cut_track
 from analyzer.training.data.manifest import Row
 from tests.analyzer.conftest import moving
 from tests.fakes import ScriptedDetector, a_detection

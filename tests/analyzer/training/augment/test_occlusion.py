@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analyzer.datatypes import Pixels
-from analyzer.training.augment.obstacles import draw_obstacle, soft_background
+from analyzer.training.augment.occlusion import draw_occlusion, soft_background
 
 
 @pytest.fixture
@@ -14,12 +14,12 @@ def square(face: Pixels) -> Pixels:
 
 def test_an_obstacle_hides_a_small_part_and_leaves_the_rest(square: Pixels) -> None:
     for seed in range(20):
-        obstacle = draw_obstacle(np.random.default_rng(seed), 3)
+        occlusion = draw_occlusion(np.random.default_rng(seed), 3)
         for index in range(3):
-            out = obstacle.put(square, index)
+            out = occlusion.put(square, index)
             assert out.shape == square.shape
             assert 0 < (out != square).any(axis=2).mean() < 0.25
-            np.testing.assert_array_equal(out, obstacle.put(square, index))
+            np.testing.assert_array_equal(out, occlusion.put(square, index))
 
 
 def test_a_soft_background_leaves_the_head_as_it_is(square: Pixels) -> None:

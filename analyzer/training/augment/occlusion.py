@@ -12,7 +12,7 @@ from analyzer.datatypes import Pixels
 
 
 @dataclass(frozen=True, slots=True)
-class Obstacle:
+class Occlusion:
     """A flat or grainy shape in front of the face, drifting slowly."""
 
     places: npt.NDArray[np.float64]
@@ -48,13 +48,13 @@ class Obstacle:
         return np.asarray(cv2.blendLinear(flat, picture, weight, 1 - weight), np.uint8)
 
 
-def draw_obstacle(rng: np.random.Generator, count: int) -> Obstacle:
+def draw_occlusion(rng: np.random.Generator, count: int) -> Occlusion:
     """Something that hides up to a fifth of the middle of `count` pictures."""
     place = rng.uniform(0.25, 0.75, 2)
     drift = np.cumsum(rng.normal(0, 0.006, (count, 2)), axis=0)
     skin = rng.random() < 0.5
     color = (np.array([205, 160, 135]) * rng.uniform(0.4, 1.15)).clip(0, 255) if skin else rng.uniform(0, 255, 3)
-    return Obstacle(
+    return Occlusion(
         places=place + drift,
         radii=(float(rng.uniform(0.04, 0.16)), float(rng.uniform(0.03, 0.1))),
         turn=float(rng.uniform(0, 180)),

@@ -10,10 +10,10 @@ import pytest
 
 from analyzer.errors import ConfigError
 from analyzer.training.data.dataset import Track, TrackCache
-from analyzer.training.data.groups import join_groups
+from analyzer.training.data.leakage_groups import join_groups
 from analyzer.training.data.manifest import Row
 from analyzer.training.fit.options import TrainOptions
-from analyzer.training.fit.parts import gather, lacking, share_joined
+from analyzer.training.fit.splits import gather, lacking, share_joined
 
 
 def options(**changes: object) -> TrainOptions:

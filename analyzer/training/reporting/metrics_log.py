@@ -10,7 +10,7 @@ from typing import Final
 METRICS: Final = "metrics.jsonl"
 
 
-class Journal:
+class MetricsLog:
     """The lines of one run. Call it to add one; raises `OSError` when that cannot be written."""
 
     def __init__(self, folder: Path, *, anew: bool = False) -> None:

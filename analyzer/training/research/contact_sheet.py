@@ -79,7 +79,7 @@ def page(entries: Iterable[tuple[Path, str, bytes]]) -> bytes:
     parts = [
         "<!doctype html><html lang='en'><meta charset='utf-8'><title>Pseudo-fakes</title>",
         "<style>body{font:15px sans-serif;margin:2em}img{max-width:100%}h2{margin:2em 0 .3em}</style>",
-        "<h1>Pseudo-fakes and deliveries</h1><p>What the network is taught. Look for what no deepfake shows: ",
+        "<h1>Pseudo-fakes and degradations</h1><p>What the network is taught. Appearance for what no deepfake shows: ",
         "visible squares, masks beside the face, doubled mouths, differences outside of the mask.</p>",
     ]
     for _, about, jpeg in entries:

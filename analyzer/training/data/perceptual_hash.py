@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from analyzer.training.data.dataset import Found, TrackCache
-from analyzer.training.data.groups import CELLS, HASHED, Hashes, face_hashes
+from analyzer.training.data.leakage_groups import CELLS, HASHED, Hashes, face_hashes
 from analyzer.training.reporting.progress import tracked
 
 KEPT: Final = "likeness.npz"

@@ -16,13 +16,13 @@ Field = npt.NDArray[np.float32]
 """Values over the aligned square, shape (TEMPLATE, TEMPLATE, 3)."""
 
 Paint = Callable[[Sequence[Pixels]], list[Pixels]]
-"""Paints RGB pictures of one size anew, as `analyzer.training.pseudofakes.painter` does."""
+"""Paints RGB pictures of one size anew, as `analyzer.training.pseudofakes.autoencoder` does."""
 
 _LUMA = np.array([0.299, 0.587, 0.114])
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Appearance:
     """A slight change of a picture's look, constant over a clip."""
 
     color: npt.NDArray[np.float64]
@@ -59,7 +59,7 @@ class Look:
         return np.asarray(np.clip(picture + self.grain * noise[..., None] + 0.5, 0, 255), np.uint8)
 
 
-def draw_look(rng: np.random.Generator, grey: bool, light: Sequence[float] = (110.0, 110.0, 110.0)) -> Look:
+def draw_appearance(rng: np.random.Generator, grey: bool, light: Sequence[float] = (110.0, 110.0, 110.0)) -> Appearance:
     """A look that most people would not notice on its own. `light`: mean level of the face's channels, 0 to 255."""
     mean = np.asarray(light, np.float64)
     strength = rng.uniform(0.3, 1.0)
@@ -71,7 +71,7 @@ def draw_look(rng: np.random.Generator, grey: bool, light: Sequence[float] = (11
     mix = np.eye(3) * saturation + (1 - saturation) * _LUMA[None, :]
     color = np.concatenate([mix * contrast, (shift + mean * (1 - contrast))[:, None]], axis=1)
     kind = rng.random()
-    return Look(
+    return Appearance(
         color=color,
         down=float(rng.uniform(1.3, 3.0)) if kind < 0.45 else 1.0,
         sharpen=float(rng.uniform(0.2, 0.7)) if kind > 0.65 else 0.0,
@@ -143,7 +143,7 @@ class Decoder:
     blur: float
     """Standard deviation in its own pixels, 0 for none."""
     skin: float
-    """As in `Look`."""
+    """As in `Appearance`."""
     sharpen: float
     """Weight of unsharp masking: little as of a video filter, much as of a face enhancer."""
     grey: bool = False

@@ -10,8 +10,7 @@ from rich.console import Console
 from analyzer.errors import ConfigError
 from analyzer.training.data.dataset import Found, TrackCache
 from analyzer.training.data.folder import folder_rows
-from analyzer.training.data.groups import Joined, as_given, join_groups
-from analyzer.training.data.likeness import hashes_of
+from analyzer.training.data.leakage_groups import Joined, as_given, join_groups
 from analyzer.training.data.manifest import (
     NAMED,
     PARTS,
@@ -23,6 +22,7 @@ from analyzer.training.data.manifest import (
     read_manifest,
     share_out,
 )
+from analyzer.training.data.perceptual_hash import hashes_of
 from analyzer.training.fit.loop import Log
 from analyzer.training.fit.options import TrainOptions
 from analyzer.training.sampling.material import is_clip

@@ -17,12 +17,12 @@ import numpy.typing as npt
 from analyzer.datatypes import Box, Pixels
 from analyzer.faces.crop import crop_face
 from analyzer.faces.geometry import Mask
-from analyzer.training.augment.obstacles import Obstacle, draw_obstacle, soft_background
+from analyzer.training.augment.occlusion import Occlusion, draw_occlusion, soft_background
 from analyzer.training.augment.transcode import through_codec
 from analyzer.training.data.dataset import LOOSE
 
-MIN_DELIVERED_PX: Final = 64
-"""Smallest width of a delivered face (its box): the smallest that is scored live."""
+MIN_DEGRADED_PX: Final = 64
+"""Smallest width of a degraded face (its box): the smallest that is scored live."""
 BOX_SHARE: Final = 1 / (1.3 * LOOSE)
 """Longer side of the face box over the side of a loose crop."""
 VIEWED_PX: Final = (90, 150)
@@ -32,14 +32,14 @@ STRENGTHS: Final = {"none": (0, 1), "jpeg": (35, 96), "h264": (20, 39), "vp8": (
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class Degradation:
     """Everything drawn for one clip. Lists have one entry per frame."""
 
     first_codec: tuple[str, int] | None
-    """Codec and strength of an earlier compression at full size: most video is compressed before it is delivered."""
+    """Codec and strength of an earlier compression at full size: most video is compressed before it is degraded."""
     side: int
     """Loose crops are scaled to this."""
-    obstacle: Obstacle | None
+    occlusion: Occlusion | None
     """What hides a part of the picture."""
     background: float
     """Standard deviation, in shares of the side, of the blur behind the head (as meeting programs do), 0 for none."""
@@ -52,7 +52,7 @@ class Delivery:
     skin: float
     """Grey levels within which it smooths."""
     blur: float
-    """Standard deviation of a Gaussian blur in delivered pixels, 0 for none."""
+    """Standard deviation of a Gaussian blur in degraded pixels, 0 for none."""
     noise: float
     """Standard deviation of the sensor noise, 0 for none."""
     codec: str
@@ -62,37 +62,37 @@ class Delivery:
     order: list[int]
     """Which frame is shown at each place: repeated where the picture froze."""
     boxes: list[Box]
-    """What the tracker cuts out of the delivered loose crops."""
+    """What the tracker cuts out of the degraded loose crops."""
     flip: bool
     seed: int
 
 
-def draw_delivery(rng: np.random.Generator, side: int, count: int, *, gentle: bool = False) -> Delivery:
-    """Draw what happens to a clip of `count` loose crops of `side` pixels; `gentle` leaves out what is harsh."""
-    smallest = MIN_DELIVERED_PX / BOX_SHARE
+def draw_degradation(rng: np.random.Generator, side: int, count: int, *, mild: bool = False) -> Degradation:
+    """Draw what happens to a clip of `count` loose crops of `side` pixels; `mild` leaves out what is harsh."""
+    smallest = MIN_DEGRADED_PX / BOX_SHARE
     target = side
-    if rng.random() < (0.3 if gentle else 0.75) and side > smallest:
+    if rng.random() < (0.3 if mild else 0.75) and side > smallest:
         target = int(np.exp(rng.uniform(np.log(smallest), np.log(side))))
         if rng.random() < 0.4:  # what a viewer of a call or a live stream gets
             target = min(side, int(rng.uniform(*VIEWED_PX) / BOX_SHARE))
     target = target // 2 * 2
-    rare = not gentle
+    rare = not mild
     codec = str(rng.choice(list(STRENGTHS), p=[0.13, 0.22, 0.45, 0.2]))
     first_codec = None
     if rare and rng.random() < 0.35:
         name = str(rng.choice(["jpeg", "h264"]))
         first_codec = (name, int(rng.integers(60, 96)) if name == "jpeg" else int(rng.integers(18, 32)))
     smoothed = rare and rng.random() < 0.28  # often, for real skin without texture is what gets accused
-    return Delivery(
+    return Degradation(
         first_codec=first_codec,
         side=target,
-        obstacle=draw_obstacle(rng, count) if rare and rng.random() < 0.1 else None,
+        occlusion=draw_occlusion(rng, count) if rare and rng.random() < 0.1 else None,
         background=float(rng.uniform(0.01, 0.05)) if rare and rng.random() < 0.06 else 0.0,
         sharpen=float(rng.uniform(0.2, 0.9)) if rare and rng.random() < 0.15 else 0.0,
-        curve=_draw_curves(rng, count, 0.25 if gentle else 1.0),
+        curve=_draw_curves(rng, count, 0.25 if mild else 1.0),
         beauty=float(rng.uniform(0.3, 1.0)) if smoothed else 0.0,
         skin=float(rng.uniform(20, 60)) if smoothed else 0.0,
-        blur=float(rng.uniform(0.3, 1.3)) if rng.random() < (0.1 if gentle else 0.25) else 0.0,
+        blur=float(rng.uniform(0.3, 1.3)) if rng.random() < (0.1 if mild else 0.25) else 0.0,
         noise=float(rng.uniform(1, 9)) if rare and rng.random() < 0.3 else 0.0,
         codec=codec,
         strength=int(rng.integers(*STRENGTHS[codec])),
@@ -104,7 +104,7 @@ def draw_delivery(rng: np.random.Generator, side: int, count: int, *, gentle: bo
 
 
 def _draw_curves(rng: np.random.Generator, count: int, strength: float) -> npt.NDArray[np.uint8]:
-    """Look-up tables of gamma, gain and white balance that drift slowly from frame to frame."""
+    """Appearance-up tables of gamma, gain and white balance that drift slowly from frame to frame."""
     gamma, gain, balance = 1.0, 1.0, np.ones(3)
     if rng.random() < 0.5:
         gamma = float(np.exp(rng.normal(0, 0.25) * strength))
@@ -142,49 +142,49 @@ def _draw_boxes(rng: np.random.Generator, side: int, count: int) -> list[Box]:
     return boxes
 
 
-def deliver(frames: Sequence[Pixels], delivery: Delivery) -> list[Pixels]:
-    """Loose crops -> serving crops (224 x 224 RGB), one for each place in `delivery.order`."""
-    rng = np.random.default_rng(delivery.seed)
-    if delivery.first_codec is not None:
-        frames = through_codec(frames, *delivery.first_codec)
-    seen = [_filmed(frame, delivery, index, rng) for index, frame in enumerate(frames)]
-    seen = through_codec(seen, delivery.codec, delivery.strength)
+def degrade(frames: Sequence[Pixels], degradation: Degradation) -> list[Pixels]:
+    """Loose crops -> serving crops (224 x 224 RGB), one for each place in `degradation.order`."""
+    rng = np.random.default_rng(degradation.seed)
+    if degradation.first_codec is not None:
+        frames = through_codec(frames, *degradation.first_codec)
+    seen = [_filmed(frame, degradation, index, rng) for index, frame in enumerate(frames)]
+    seen = through_codec(seen, degradation.codec, degradation.strength)
     crops = []
-    for place, index in enumerate(delivery.order):
-        crop = crop_face(seen[index], delivery.boxes[place], scale=1.0)
-        crops.append(np.ascontiguousarray(crop[:, ::-1]) if delivery.flip else crop)
+    for place, index in enumerate(degradation.order):
+        crop = crop_face(seen[index], degradation.boxes[place], scale=1.0)
+        crops.append(np.ascontiguousarray(crop[:, ::-1]) if degradation.flip else crop)
     return crops
 
 
-def _filmed(frame: Pixels, delivery: Delivery, index: int, rng: np.random.Generator) -> Pixels:
+def _filmed(frame: Pixels, degradation: Degradation, index: int, rng: np.random.Generator) -> Pixels:
     """One frame after all that happens before it is encoded for the way to us."""
     out: Pixels = frame
-    if delivery.obstacle is not None:
-        out = delivery.obstacle.put(out, index)
-    if delivery.background:
-        out = soft_background(out, delivery.background)
-    if len(out) != delivery.side:
-        out = np.asarray(cv2.resize(out, (delivery.side, delivery.side), interpolation=cv2.INTER_AREA), np.uint8)
-    if delivery.beauty:
-        smooth = cv2.bilateralFilter(out, 7, delivery.skin, 5)
-        out = np.asarray(cv2.addWeighted(smooth, delivery.beauty, out, 1 - delivery.beauty, 0), np.uint8)
-    out = np.asarray(cv2.LUT(out, delivery.curve[index][None]), np.uint8)
-    if delivery.blur:
-        out = np.asarray(cv2.GaussianBlur(out, (0, 0), delivery.blur), np.uint8)
-    if delivery.sharpen:
+    if degradation.occlusion is not None:
+        out = degradation.occlusion.put(out, index)
+    if degradation.background:
+        out = soft_background(out, degradation.background)
+    if len(out) != degradation.side:
+        out = np.asarray(cv2.resize(out, (degradation.side, degradation.side), interpolation=cv2.INTER_AREA), np.uint8)
+    if degradation.beauty:
+        smooth = cv2.bilateralFilter(out, 7, degradation.skin, 5)
+        out = np.asarray(cv2.addWeighted(smooth, degradation.beauty, out, 1 - degradation.beauty, 0), np.uint8)
+    out = np.asarray(cv2.LUT(out, degradation.curve[index][None]), np.uint8)
+    if degradation.blur:
+        out = np.asarray(cv2.GaussianBlur(out, (0, 0), degradation.blur), np.uint8)
+    if degradation.sharpen:
         soft = cv2.GaussianBlur(out, (0, 0), 1.0)
-        out = np.asarray(cv2.addWeighted(out, 1 + delivery.sharpen, soft, -delivery.sharpen, 0), np.uint8)
-    if delivery.noise:
+        out = np.asarray(cv2.addWeighted(out, 1 + degradation.sharpen, soft, -degradation.sharpen, 0), np.uint8)
+    if degradation.noise:
         # half of it is shared by the channels, as after a camera's colour interpolation
-        grain = rng.standard_normal((*out.shape[:2], 4), dtype=np.float32) * np.float32(delivery.noise * 0.7)
+        grain = rng.standard_normal((*out.shape[:2], 4), dtype=np.float32) * np.float32(degradation.noise * 0.7)
         out = np.clip(out + grain[..., :3] + grain[..., 3:] + 0.5, 0, 255).astype(np.uint8)
     return out
 
 
-def deliver_mask(mask: Mask, delivery: Delivery, place: int, cells: int = 7) -> Mask:
-    """Where the seam of a blend mask is in a delivered crop: the mean of 4 M (1 - M) over `cells` x `cells` cells."""
-    scale = delivery.side / len(mask)
-    box, fine = delivery.boxes[place], cells * 8
+def degrade_mask(mask: Mask, degradation: Degradation, place: int, cells: int = 7) -> Mask:
+    """Where the seam of a blend mask is in a degraded crop: the mean of 4 M (1 - M) over `cells` x `cells` cells."""
+    scale = degradation.side / len(mask)
+    box, fine = degradation.boxes[place], cells * 8
     factor = fine / (box.width / scale)
     matrix = np.array([[factor, 0, -box.x / scale * factor], [0, factor, -box.y / scale * factor]])
     # a face that is half blended everywhere has its edge at the edge, not everywhere
@@ -192,4 +192,4 @@ def deliver_mask(mask: Mask, delivery: Delivery, place: int, cells: int = 7) -> 
     cut = cv2.warpAffine(mask / max(peak, 1e-3), matrix, (fine, fine), flags=cv2.INTER_LINEAR)
     edge = 4 * cut * (1 - cut) * min(1.0, 2 * peak)
     seam = cv2.resize(edge, (cells, cells), interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(seam[:, ::-1] if delivery.flip else seam, np.float32)
+    return np.ascontiguousarray(seam[:, ::-1] if degradation.flip else seam, np.float32)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from analyzer.datatypes import Pixels
-from analyzer.training.data.cutting import Track
-from analyzer.training.data.groups import CELLS, HASHED, Hashes, alike, face_hashes, join_groups
+from analyzer.training.data.face_extraction import Track
+from analyzer.training.data.leakage_groups import CELLS, HASHED, Hashes, alike, face_hashes, join_groups
 from analyzer.training.data.manifest import Row
 
 
@@ -59,7 +59,7 @@ def test_flat_pictures_and_no_pictures_look_like_nothing() -> None:
 
 
 def test_many_files_are_compared_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("analyzer.training.data.groups.COMPARED", 40)
+    monkeypatch.setattr("analyzer.training.data.leakage_groups.COMPARED", 40)
     rng = np.random.default_rng(0)
     hashes = [np.sign(rng.normal(size=(2, CELLS * CELLS))).astype(np.float32) for _ in range(9)]
     hashes[7] = hashes[1][1:]
@@ -67,7 +67,7 @@ def test_many_files_are_compared_in_blocks(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_many_pictures_of_one_scene_are_a_chain_and_not_every_pair(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("analyzer.training.data.groups.COMPARED", 250_000)
+    monkeypatch.setattr("analyzer.training.data.leakage_groups.COMPARED", 250_000)
     rng = np.random.default_rng(1)
     scene = np.sign(rng.normal(size=(1, CELLS * CELLS))).astype(np.float32)
     assert alike([scene] * 1000) == [(i, i + 1) for i in range(999)]

@@ -15,7 +15,7 @@ from analyzer.errors import ConfigError, WeightsError
 from analyzer.training.fit.checkpoint import save_whole
 from analyzer.training.fit.loop import Budget, Log
 from analyzer.training.fit.options import TrainOptions
-from analyzer.training.pseudofakes.painter import (
+from analyzer.training.pseudofakes.autoencoder import (
     BUILDS,
     Autoencoder,
     Build,

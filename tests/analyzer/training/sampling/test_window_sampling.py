@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analyzer.training.sampling.clock import ELAPSED_S, NEAR, Times, choose_alike, choose_window
+from analyzer.training.sampling.window_sampling import ELAPSED_S, NEAR, Times, choose_alike, choose_window
 
 
 @pytest.mark.parametrize(

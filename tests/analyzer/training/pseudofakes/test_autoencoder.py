@@ -15,8 +15,8 @@ from analyzer.faces.geometry import Landmarks
 from analyzer.training.data.dataset import Track
 from analyzer.training.data.manifest import Row
 from analyzer.training.fit.stages import loader
-from analyzer.training.pseudofakes import painter as painting
-from analyzer.training.pseudofakes.painter import (
+from analyzer.training.pseudofakes import autoencoder as painting
+from analyzer.training.pseudofakes.autoencoder import (
     BUILDS,
     STEP,
     Autoencoder,

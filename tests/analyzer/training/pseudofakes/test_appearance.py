@@ -5,20 +5,27 @@ import pytest
 
 from analyzer.datatypes import Pixels
 from analyzer.faces.geometry import TEMPLATE, TIGHT, Landmarks, align
-from analyzer.training.pseudofakes.look import Decoder, draw_decoder, draw_look, draw_shade, inner_warp, shaded
+from analyzer.training.pseudofakes.appearance import (
+    Decoder,
+    draw_appearance,
+    draw_decoder,
+    draw_shade,
+    inner_warp,
+    shaded,
+)
 
 
 def test_the_look_of_a_grey_picture_stays_grey() -> None:
     grey = np.repeat(np.random.default_rng(0).integers(40, 200, (64, 64, 1), np.uint8), 3, axis=2)
     for seed in range(20):
         rng = np.random.default_rng(seed)
-        look = draw_look(rng, grey=True)
-        out = shaded(look.grainy(look.apply(grey), 0), draw_shade(rng, grey=True), np.eye(2, 3))
+        appearance = draw_appearance(rng, grey=True)
+        out = shaded(appearance.grainy(appearance.apply(grey), 0), draw_shade(rng, grey=True), np.eye(2, 3))
         assert np.ptp(out.astype(int), axis=2).max() <= 2
 
 
 def test_grain_is_new_in_each_frame_and_the_same_for_the_same_frame(face: Pixels) -> None:
-    looks = [draw_look(np.random.default_rng(seed), grey=False) for seed in range(40)]
+    looks = [draw_appearance(np.random.default_rng(seed), grey=False) for seed in range(40)]
     grainy = next(look for look in looks if look.grain)
     assert (grainy.grainy(face, 0) != grainy.grainy(face, 1)).any()
     np.testing.assert_array_equal(grainy.grainy(face, 1), grainy.grainy(face, 1))

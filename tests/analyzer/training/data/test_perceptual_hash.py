@@ -5,10 +5,10 @@ import os
 import numpy as np
 import pytest
 
-from analyzer.training.data import likeness
+from analyzer.training.data import perceptual_hash as likeness
 from analyzer.training.data.dataset import Found, Track, TrackCache
-from analyzer.training.data.groups import CELLS, Hashes, face_hashes
-from analyzer.training.data.likeness import KEPT, hashes_of
+from analyzer.training.data.leakage_groups import CELLS, Hashes, face_hashes
+from analyzer.training.data.perceptual_hash import KEPT, hashes_of
 
 pytestmark = pytest.mark.usefixtures("unkept")
 

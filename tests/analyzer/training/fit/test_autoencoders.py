@@ -12,11 +12,11 @@ from torch import nn
 from analyzer.errors import ConfigError, WeightsError
 from analyzer.training.data.dataset import Track
 from analyzer.training.data.manifest import Row
-from analyzer.training.fit import painting
+from analyzer.training.fit import autoencoders as painting
+from analyzer.training.fit.autoencoders import PAINTERS, Painting, load_painters, save_painters, wanted
 from analyzer.training.fit.options import TrainOptions
-from analyzer.training.fit.painting import PAINTERS, Painting, load_painters, save_painters, wanted
-from analyzer.training.pseudofakes import painter
-from analyzer.training.pseudofakes.painter import Autoencoder, Build, Painter
+from analyzer.training.pseudofakes import autoencoder as painter
+from analyzer.training.pseudofakes.autoencoder import Autoencoder, Build, Painter
 from analyzer.training.sampling.material import Material
 from analyzer.training.sampling.mixture import Mixture
 
