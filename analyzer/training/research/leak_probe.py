@@ -1,9 +1,9 @@
 """The leak probe: can a one-layer model tell real from fake by what lies outside of the face, by codec and size alone?
 
-Between a real clip and its pseudo-fake it must not: both went through one degradation, so outside of the blend mask
-they hold the same pixels up to what a codec carries over its borders. Where it can (AUC well above .5), the network would
-learn the leak and not the face. Between files that come from different places it usually can; then the figure says
-how much of a good result may be worth nothing.
+A real clip and its pseudo-fake went through one degradation, so outside of the blend mask they hold the same pixels, up
+to what a codec carries over the border. Where the model can separate them (AUC well above .5), the network would learn
+the leak instead of the face. Files from different places usually can be separated; then the figure says how much of a
+good result may be worth nothing.
 """
 
 from __future__ import annotations
