@@ -1,4 +1,4 @@
-"""Pictures in, verdicts out: the live face-forensics half of deepfake-monitor.
+"""Frames in, verdicts out: the face forensics of deepfake-monitor.
 
-Knows no asyncio, no sockets and no web. Only `analyzer.model` and `analyzer.training` import torch.
+Uses no asyncio, sockets or web. Only `analyzer.model`, `analyzer.training` and `analyzer.evaluation` import torch.
 """

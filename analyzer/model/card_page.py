@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
-from analyzer.config import FACE_SIZE, NUM_FRAMES
+from analyzer.config import FACE_SIZE, NUM_FRAMES, Aggregate
 from analyzer.model.card import Measured, WeightsCard
 
 NOT_MEASURED: Final = "-"
+ROW_NAMES: Final = {"real swaps": "face swaps", "live swap": "of these, live swappers"}
+"""Rows of the evaluation's table under the names that readers expect."""
+AGGREGATES: Final[dict[str, str]] = {
+    Aggregate.WINDOWS: "mean logit of the most suspicious face over its windows",
+    Aggregate.WINDOWS_TOP: "mean logit of the most suspicious face over the highest quarter of its windows",
+    Aggregate.EVENLY_SPACED: "16 faces of the main face, evenly spaced, as one window",
+}
 
 
 def card_page(card: WeightsCard) -> list[str]:
@@ -29,11 +37,17 @@ def card_summary(card: WeightsCard) -> str:
     parts = [f"The shipped weights are `{card.name}`.", card.coverage]
     for name in _sets(card)[-1:]:
         rows = [
-            f"{row} {_auc(card.measured.get(f'{name}.rows.{row}.auc'))} ({found.n} files)"
+            f"{ROW_NAMES.get(row, row)} {_auc(card.measured.get(f'{name}.rows.{row}.auc'))} ({found.n} files)"
             for row in _rows(card, name)
             if (found := card.measured.get(f"{name}.rows.{row}.tpr")) is not None
         ]
-        parts.append(f"Video AUC {_auc(card.measured[f'{name}.video.auc'])}: {', '.join(rows)}.")
+        total, real = card.measured[f"{name}.video.auc"], card.measured.get(f"{name}.threshold.fpr")
+        parts.append(
+            f"AUC, the chance that a fake scores above a real video, on {total.n} videos [95 % interval]: "
+            f"{_auc(total)}; {', '.join(rows)}."
+        )
+        if real is not None:
+            parts.append(f"At the threshold {_share(real)} real videos were flagged.")
     return " ".join(filter(None, parts))
 
 
@@ -47,12 +61,14 @@ def _facts(card: WeightsCard) -> Iterable[str]:
         f"| score of a window | sigmoid({window}{values.b:.3g} x mean of the {NUM_FRAMES} faces' logits "
         f"{'+' if values.c >= 0 else '-'} {abs(values.c):.3g}) |"
     )
-    yield f"| score of a video | the most suspicious face, by `{card.aggregate}` |"
+    yield f"| score of a video | {AGGREGATES.get(card.aggregate, card.aggregate)} |"
     for key, what in (("windows", "windows"), ("clips", "clips")):
         found = card.measured.get(f"calibration.real_{key}_flagged")
         if found is not None:
             bound = f", at most {_percent(found.interval[1])} with 95 % confidence" if found.interval else ""
-            yield f"| real {what} above the threshold at calibration | {_percent(found.value)} of {found.n}{bound} |"
+            groups = re.search(r"on (\d+) groups", found.note or "")
+            count = f"{found.n} of {groups[1]} sources" if groups else f"{found.n}"
+            yield f"| real {what} above the threshold at calibration | {_percent(found.value)} of {count}{bound} |"
     yield f"| seeds | {', '.join(map(str, card.seeds)) or NOT_MEASURED} |"
     yield f"| command | `{card.command or NOT_MEASURED}` |"
 
@@ -77,7 +93,7 @@ def _figures(card: WeightsCard, name: str) -> Iterable[str]:
     for row in _rows(card, name):
         auc, found = measured.get(f"{name}.rows.{row}.auc"), measured.get(f"{name}.rows.{row}.tpr")
         count = NOT_MEASURED if found is None else str(found.n)
-        yield f"| {row} | {count} | {_auc(auc)} | {_share(found)} |"
+        yield f"| {ROW_NAMES.get(row, row)} | {count} | {_auc(auc)} | {_share(found)} |"
     yield f"| all | {total.n} with the reals | {_auc(total)} | {_share(measured.get(f'{name}.threshold.tpr'))} |"
     yield f"| none: real files | {NOT_MEASURED if real is None else real.n} | | {_share(real)} |"
 

@@ -29,8 +29,8 @@ class ScoreEvidence(BaseModel):
         None,
         ge=0,
         le=1,
-        description="Share of the real faces of the calibration material that score lower. Null where the weights card "
-        "does not say.",
+        description="Share of the windows of real faces in the calibration material that score lower. Null where the "
+        "weights card does not say.",
     )
 
 

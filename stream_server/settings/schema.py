@@ -1,4 +1,4 @@
-"""What operators set, with defaults and bounds; settings_layers.py reads them from file, environment, command line.
+"""What operators set, with defaults and bounds; layers.py reads them from file, environment, command line.
 
 The classes here are plain frozen values that a test can make by hand. Everything that a setting means for the analyzer
 or for the sources leaves this module as a frozen dataclass of those packages.
@@ -329,7 +329,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what is handed in: settings_layers.py merges the sources, and so can say which one was wrong."""
+        """Only what is handed in: layers.py merges the sources, and so can say which one was wrong."""
         del cls, settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
 

@@ -1,4 +1,4 @@
-"""What every section of the settings is made of; settings.py and the packages that declare sections of their own."""
+"""What every section of the settings is made of; schema.py and the packages that declare sections of their own."""
 
 from __future__ import annotations
 

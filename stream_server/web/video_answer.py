@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import math
 from dataclasses import asdict, replace
 from typing import Final, Literal
 
@@ -117,13 +116,6 @@ class VideoAnswer(BaseModel):
     status: Literal["success"]
     model: UsedModel
     video: Video
-    calibration_percentile: float | None = Field(
-        None,
-        ge=0,
-        le=1,
-        description="Share of the windows of real faces in the calibration material that score below raw_score. Null "
-        "where the weights card does not say.",
-    )
     faces: list[VideoFace]
     timeline: list[TimelinePoint]
 
@@ -150,17 +142,9 @@ def video_answer(report: VideoReport, info: ScorerInfo, filename: str) -> VideoA
             frames_read=report.frames_read,
             notes=list(report.notes),
         ),
-        calibration_percentile=_percentile(report.raw_score, info),
         faces=[_face(face) for face in report.faces],
         timeline=[TimelinePoint(**asdict(point)) for point in report.timeline],
     )
-
-
-def _percentile(raw_score: float, info: ScorerInfo) -> float | None:
-    if info.real_scores is None:
-        return None
-    logit = math.log(raw_score / (1 - raw_score)) if 0 < raw_score < 1 else math.copysign(math.inf, raw_score - 0.5)
-    return round(info.real_scores.share_below(logit), 3)
 
 
 def _face(face: FaceReport) -> VideoFace:

@@ -53,7 +53,7 @@ def test_every_state_is_told_in_words(browser: Browser, size: tuple[int, int], s
     with ScriptedServer("states") as server, WatchedPage(browser, server.url, size=size, scheme=scheme) as opened:
         page = opened.page
         verdicts = {
-            "door-clear": "Nothing found",
+            "door-clear": "Nothing suspicious found",
             "lobby-two-faces": "Suspicious",
             "desk-alert": "Alert: looks manipulated",
             "gate-uncertain": "Uncertain",

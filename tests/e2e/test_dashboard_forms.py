@@ -169,7 +169,7 @@ def test_an_upload_without_findings_promises_nothing(browser: Browser, tmp_path:
     with ScriptedServer("empty") as server, WatchedPage(browser, f"{server.url}/#videos") as opened:
         server.change(lambda script: setattr(script, "looks_manipulated", False))
         opened.page.get_by_test_id("upload-input").set_input_files(tmp_path / "a.mp4")
-        expect(opened.page.get_by_test_id("upload-verdict")).to_have_text("Nothing found")
+        expect(opened.page.get_by_test_id("upload-verdict")).to_have_text("Nothing suspicious found")
         assert " real" not in opened.page.inner_text("body").lower()
 
 

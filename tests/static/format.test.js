@@ -47,7 +47,7 @@ test("a verdict of a newer server is not taken for a known one", () => {
 test("no words call a face real", () => {
   const words = [videoVerdict(true).words, videoVerdict(false).words, verdictView(verdict({})).words].join(" ");
   assert.doesNotMatch(words, /\b(real|authentic|genuine|fake)\b/i);
-  assert.equal(videoVerdict(false).words, "Nothing found");
+  assert.equal(videoVerdict(false).words, "Nothing suspicious found");
 });
 
 test("nothing found has no tone of approval", () => {

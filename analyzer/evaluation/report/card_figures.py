@@ -81,7 +81,7 @@ def coverage(report: EvaluationReport) -> str:
         return ""
     listed = " and ".join([", ".join(found[:-1]), found[-1]]) if len(found) > 1 else found[0]
     return (
-        f"Of videos that they had not learned from, these weights flagged {listed}, and {video.flagged_real} of "
+        f"Of videos that it had not learned from, this detector flagged {listed}, and {video.flagged_real} of "
         f"{video.n_real} real ones."
     )
 

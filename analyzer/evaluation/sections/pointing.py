@@ -70,7 +70,7 @@ class Scene:
 
 
 def scenes(found: Sequence[Found], seed: int, families: Sequence[str] = FAMILIES) -> Iterator[Scene]:
-    """One window per track and family, mild degraded; of pictures one face, and none of families that need time."""
+    """One window per track and family, mildly degraded; of pictures one face, and none of families that need time."""
     for index, (_, track) in enumerate(found):
         for family in families:
             still = len(track.jpegs) < NUM_FRAMES

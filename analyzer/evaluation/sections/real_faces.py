@@ -59,7 +59,7 @@ def faces_key(rows: Sequence[Row]) -> str:
             except (OSError, ValueError):
                 states.append((row.file, row.path))
     data = Path(__file__).resolve().parents[2] / "training" / "data"
-    code = code_digest([data / "cutting.py", data / "dataset.py"])
+    code = code_digest([data / "face_extraction.py", data / "dataset.py"])
     return key_of(serving_code_digest(), code, library_versions(), *sorted(states, key=str))
 
 

@@ -19,7 +19,7 @@ HOW: Final = "put real videos and pictures below real/, fakes below fake/METHOD/
 def folder_rows(folder: Path) -> list[Row]:
     """One row for each video and picture below `folder`/real and `folder`/fake, in order of their names.
 
-    Each file is a group of its own; `groups.py` finds those that look alike. Who knows which files show
+    Each file is a group of its own; `leakage_groups.py` finds those that look alike. Who knows which files show
     one person writes a manifest instead. Links to folders are not followed (they may lead back up), hidden files and
     files of other kinds passed over. Raises `ConfigError` when the folder cannot be read, or holds nothing real.
     """

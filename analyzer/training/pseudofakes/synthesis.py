@@ -10,7 +10,7 @@ The idea is that of self-blended images (Shiohara and Yamasaki, CVPR 2022), over
     F6  the lower face only, at another resolution                     lip-sync
     F7  F1, F2, F4, F5 or F6 in a part of the clip, 4 frames or more   partial manipulation
 
-A painter (`painter.py`), where there is one, paints the face in F5 and F6, and the whole picture in
+A painter (`autoencoder.py`), where there is one, paints the face in F5 and F6, and the whole picture in
 
     painted  all of it as a small autoencoder remembers it             talking heads, generated video
 

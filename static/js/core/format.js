@@ -14,7 +14,7 @@ const VERDICTS = {
   suspicious: { words: "Suspicious", short: "suspicious", tone: "suspicious", icon: "suspicious", rank: 5 },
   uncertain: { words: "Uncertain", short: "uncertain", tone: "uncertain", icon: "uncertain", rank: 4 },
   "no sign of manipulation": {
-    words: "Nothing found",
+    words: "Nothing suspicious found",
     short: "nothing found",
     tone: "nothing",
     icon: "nothing-found",
@@ -197,7 +197,7 @@ export function counted(count, noun) {
 export function videoVerdict(isDeepfake) {
   return isDeepfake
     ? { words: "Looks manipulated", tone: /** @type {Tone} */ ("alert"), icon: "alert" }
-    : { words: "Nothing found", tone: /** @type {Tone} */ ("nothing"), icon: "nothing-found" };
+    : { words: "Nothing suspicious found", tone: /** @type {Tone} */ ("nothing"), icon: "nothing-found" };
 }
 
 /**
@@ -209,7 +209,7 @@ export function rarityWords(percentile) {
   if (typeof percentile !== "number" || !(percentile >= 0 && percentile <= 1)) return "";
   const above = Math.round(100 * (1 - percentile));
   const share = above < 1 ? "fewer than 1 scores" : above === 1 ? "1 scores" : `${above} score`;
-  return `Of 100 real faces in the calibration material ${share} this high.`;
+  return `Of 100 windows of real faces in the calibration material ${share} this high.`;
 }
 
 /** @param {string} text */

@@ -15,12 +15,13 @@ export class StatusBar extends HTMLElement {
     dropped: fact("Dropped", "dropped"),
     viewers: fact("Viewers", "viewers"),
   };
+  #coverage = h("p", { class: "muted", "data-testid": "coverage" });
 
   /** @param {Context} context */
   constructor(context) {
     super();
     this.#context = context;
-    this.append(h("h2", { class: "visually-hidden" }, "Server"), h("dl", {}, ...Object.values(this.#values).map(({ element }) => element)));
+    this.append(h("h2", { class: "visually-hidden" }, "Server"), h("dl", {}, ...Object.values(this.#values).map(({ element }) => element)), this.#coverage);
     this.#ends = ["server", "stats"].map((topic) => context.store.subscribe(topic, () => this.#render()));
     this.#render();
   }
@@ -41,6 +42,8 @@ export class StatusBar extends HTMLElement {
     scores.show(stats ? `${stats.scores_per_s.toFixed(1)} per second` : "", stats ? `${counted(stats.scores_total, "score")} since the start` : "");
     latency.show(stats?.latency_ms ? `${milliseconds(stats.latency_ms.p50)} median, ${milliseconds(stats.latency_ms.p95)} p95` : "");
     dropped.show(...droppedWords(stats));
+    setText(this.#coverage, server?.coverage ? `No finding is no proof. ${server.coverage}` : "");
+    this.#coverage.hidden = !server?.coverage;
     viewers.show(stats ? String(stats.viewers) : "");
   }
 }

@@ -76,7 +76,7 @@ export interface Evidence {
   counted: number[];
   frame_logits: number[];
   window_logit: number | null;
-  /** Share of the real faces of the calibration material that score lower, 0 to 1. */
+  /** Share of the windows of real faces in the calibration material that score lower, 0 to 1. */
   calibration_percentile?: number | null;
 }
 
@@ -295,8 +295,6 @@ export interface VideoReport {
   prediction: { label: "REAL" | "DEEPFAKE"; raw_score: number; confidence: number; is_deepfake: boolean };
   status: "success";
   model: { name: string; sha256: string | null; aggregate: string; coverage?: string | null };
-  /** Share of the windows of real faces at calibration below `raw_score`, 0 to 1. */
-  calibration_percentile?: number | null;
   video: { duration_s: number; fps: number; width: number; height: number; frames_read: number; notes: string[] };
   faces: ReportFace[];
   timeline: TimelinePoint[];

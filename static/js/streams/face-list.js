@@ -5,7 +5,7 @@ import { pictureScores } from "./evidence.js";
 import { faceLine } from "../charts/palette.js";
 import { PictureStrip } from "./picture-strip.js";
 
-/** @typedef {{ row: HTMLLIElement, key: HTMLElement, shape: SVGSVGElement, verdict: HTMLElement, strip: PictureStrip, score: HTMLElement }} Row */
+/** @typedef {{ row: HTMLLIElement, key: HTMLElement, shape: SVGSVGElement, verdict: HTMLElement, strip: PictureStrip, score: HTMLElement, rarity: HTMLElement }} Row */
 
 /** `<face-list>`: every face of a stream with its own verdict and score, the most suspicious first. */
 export class FaceList extends HTMLElement {
@@ -50,9 +50,10 @@ export class FaceList extends HTMLElement {
     const shape = icon("not-scored");
     const verdict = h("span", { class: "face-verdict" });
     const score = h("span", { class: "face-score", title: SCORE_MEANING });
+    const rarity = h("span", { class: "visually-hidden" });
     const strip = new PictureStrip();
-    const row = h("li", { "data-testid": "face-row", "data-face-id": faceId }, key, h("span", { class: "face-name" }, `Face ${faceId}`), shape, verdict, strip, score);
-    const made = { row, key, shape, verdict, strip, score };
+    const row = h("li", { "data-testid": "face-row", "data-face-id": faceId }, key, h("span", { class: "face-name" }, `Face ${faceId}`), shape, verdict, strip, score, rarity);
+    const made = { row, key, shape, verdict, strip, score, rarity };
     this.#rows.set(faceId, made);
     return made;
   }
@@ -73,6 +74,7 @@ function fill(row, face) {
   setText(row.score, scored === null || scored === undefined ? "" : percent(scored));
   const rarity = scored === null ? "" : rarityWords(face.score?.evidence?.calibration_percentile);
   setAttribute(row.score, "title", rarity ? `${rarity} ${SCORE_MEANING}` : SCORE_MEANING);
+  setText(row.rarity, rarity);
 }
 
 customElements.define("face-list", FaceList);

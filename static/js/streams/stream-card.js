@@ -233,14 +233,12 @@ export class StreamCard extends HTMLElement {
     setAttribute(this.#verdictWords, "data-verdict", view.state);
     setIcon(this.#verdictShape, view.icon);
     setText(this.#verdictWords, words);
-    const which = face && live && count > 1 ? `Face ${face.faceId}, the most suspicious of ${count}. ` : "";
-    const missed = view.tone === "nothing" ? (this.#context.store.server?.coverage ?? "") : "";
-    setText(this.#verdictFace, `${which}${missed}`.trim());
+    setText(this.#verdictFace, face && live && count > 1 ? `Face ${face.faceId}, the most suspicious of ${count}` : "");
     setText(this.#score, scored === null ? "" : percent(scored));
     setAttribute(this.#score, "data-value", scored);
     const rarity = scored === null ? "" : rarityWords(face?.score?.evidence?.calibration_percentile);
     setAttribute(this.#score, "title", rarity ? `${rarity} ${SCORE_MEANING}` : SCORE_MEANING);
-    setText(this.#scoreName, scored === null ? "" : "Score");
+    setText(this.#scoreName, scored === null ? "" : `${rarity} Score`);
     this.#pictureWords = `Live picture of ${this.#streamId}, ${counted(live ? count : 0, "face")}. ${words}.`;
   }
 

@@ -1,6 +1,6 @@
 /** @import { Context, Upload, VideoReport } from "../core/types.js" */
 import { h, icon, setAttribute, setText } from "../core/dom.js";
-import { SCORE_MEANING, bytes, duration, notScoredWords, percent, rarityWords, videoVerdict } from "../core/format.js";
+import { SCORE_MEANING, bytes, duration, notScoredWords, percent, videoVerdict } from "../core/format.js";
 import { MAP_WORDS } from "../streams/evidence.js";
 import { PeakFigure } from "./peak-figure.js";
 import { TimelineChart } from "../charts/timeline-chart.js";
@@ -99,13 +99,13 @@ function result(report) {
 }
 
 /**
- * What the result is worth: how rare such a score is among real faces and, where nothing was found, what is missed.
+ * What the result is worth and, where nothing was found, what is missed.
  *
  * @param {VideoReport} report
  */
-function meaning({ prediction, calibration_percentile: percentile, model }) {
-  const missed = prediction.is_deepfake ? "" : `This is no proof that the video is genuine. ${model.coverage ?? ""}`;
-  return [rarityWords(percentile), missed || "The network can be wrong: look at the evidence before you act."].filter(Boolean).join(" ").trim();
+function meaning({ prediction, model }) {
+  if (prediction.is_deepfake) return "The network can be wrong: look at the evidence before you act.";
+  return `This is no proof that the video is genuine. ${model.coverage ?? ""}`.trim();
 }
 
 /** So many faces are shown at their most suspicious; the table has all. */

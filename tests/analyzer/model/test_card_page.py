@@ -16,7 +16,9 @@ CARD = WeightsCard(
     sha256="ab" * 32,
     calibration=CalibrationValues(0.0, 1.25, -0.5),
     measured={
-        "calibration.real_windows_flagged": Measured(0.01, 200, (0.0, 0.05)),
+        "calibration.real_windows_flagged": Measured(
+            0.01, 200, (0.0, 0.05), "flagged, on 9 groups that weigh the same"
+        ),
         "list_val.video.auc": Measured(0.8123, 30, (0.7, 0.9), "a note; deepfake-monitor evaluate list.tsv --card"),
         "list_val.threshold.fpr": Measured(0.1, 20, (0.02, 0.3)),
         "list_val.threshold.tpr": Measured(0.5, 10),
@@ -34,13 +36,16 @@ CARD = WeightsCard(
 def test_the_page_has_every_figure_with_count_and_interval() -> None:
     page = card_page(CARD)
     assert page[:5] == ["## tiny", "", "For tests.", "", "**Found 3 of 4 face swaps.**"]
-    assert "| real swaps | 4 | 1.00 [.90-1.00] | 3 of 4 [20-99 %] |" in page
+    assert "| face swaps | 4 | 1.00 [.90-1.00] | 3 of 4 [20-99 %] |" in page
     assert "| lip-sync | 6 | - | 0 of 6 |" in page
     assert "| all | 30 with the reals | .81 [.70-.90] | 5 of 10 |" in page
     assert "| none: real files | 20 | | 2 of 20 [2-30 %] |" in page
     assert "    deepfake-monitor evaluate list.tsv --card" in page
     assert "| score of a window | sigmoid(1.25 x mean of the 16 faces' logits - 0.5) |" in page
-    assert "| real windows above the threshold at calibration | 1 % of 200, at most 5 % with 95 % confidence |" in page
+    assert (
+        "| real windows above the threshold at calibration | 1 % of 200 of 9 sources, at most 5 % with 95 % confidence |"
+        in page
+    )
     assert page[-1] == "- misses replays"
     assert "- made-up faces, CC0" in page
 
@@ -60,6 +65,7 @@ def test_a_card_without_figures_has_a_page() -> None:
 
 def test_the_summary_has_the_coverage_and_the_ranking_by_row() -> None:
     assert card_summary(CARD) == (
-        "The shipped weights are `tiny`. Found 3 of 4 face swaps. Video AUC .81 [.70-.90]: "
-        "real swaps 1.00 [.90-1.00] (4 files), lip-sync - (6 files)."
+        "The shipped weights are `tiny`. Found 3 of 4 face swaps. AUC, the chance that a fake scores above a real video, "
+        "on 30 videos [95 % interval]: .81 [.70-.90]; face swaps 1.00 [.90-1.00] (4 files), lip-sync - (6 files). "
+        "At the threshold 2 of 20 [2-30 %] real videos were flagged."
     )

@@ -109,7 +109,7 @@ def test_json_has_every_finding(
     ("arguments", "said"),
     [
         (["/nowhere/a.zip"], "error: /nowhere/a.zip: No such file or directory"),
-        ([__file__], "error: test_cli_verify.py is no evidence zip: it is no zip file: "),
+        ([__file__], "error: test_verify.py is no evidence zip: it is no zip file: "),
         ([__file__, "--key", "nonsense"], "error: 'nonsense' is no key: expected a fingerprint"),
     ],
     ids=["no file", "no zip", "no key"],

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from analyzer.datatypes import Evidence, ScoreCurve
+from analyzer.datatypes import Evidence
 from analyzer.scorer import ScorerInfo
 from analyzer.video.report import FaceReport, Peak, VideoReport
 from stream_server.web.video_answer import PICTURE_SIDE, VideoAnswer, video_answer
@@ -56,10 +56,7 @@ def test_a_peak_without_sane_evidence_is_still_json(evidence: Evidence | None) -
     assert answer.faces[0].peak.evidence is None
 
 
-def test_the_answer_says_how_many_real_faces_score_lower_and_what_is_missed() -> None:
+def test_the_answer_says_what_is_missed() -> None:
     report = VideoReport("x.mp4", 4.0, 25.0, 640, 360, 100, 0.5, "windows", (), ())
-    info = replace(INFO, real_scores=ScoreCurve((-2.0, 0.0, 2.0), windows=9, groups=3), coverage="Finds 2 of 8.")
-    answers = [video_answer(replace(report, raw_score=score), info, "x.mp4") for score in (0.0, 0.5, 1.0)]
-    assert [answer.calibration_percentile for answer in answers] == [0.0, 0.5, 1.0]
-    assert answers[0].model.coverage == "Finds 2 of 8."
-    assert video_answer(report, INFO, "x.mp4").calibration_percentile is None
+    assert video_answer(report, replace(INFO, coverage="Finds 2 of 8."), "x.mp4").model.coverage == "Finds 2 of 8."
+    assert video_answer(report, INFO, "x.mp4").model.coverage is None

@@ -69,7 +69,7 @@ def test_it_says_that_a_score_is_no_proof_and_how_to_check_the_file() -> None:
 
 
 def test_the_words_about_the_map_are_those_of_the_dashboard() -> None:
-    script = (ROOT / "static" / "js" / "evidence.js").read_text()
+    script = (ROOT / "static" / "js" / "streams" / "evidence.js").read_text()
     joined = re.sub(r'" \+\s+"', "", script)
     assert f'"{MAP_WORDS}"' in joined
 
