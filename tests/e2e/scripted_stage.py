@@ -12,6 +12,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tests.e2e.moving_face import FRAME_SIZE, MovingFace
 from tests.e2e.scripted_messages import (
+    COVERAGE,
     Json,
     Role,
     alert_message,
@@ -153,6 +154,7 @@ class Stage:
             "at": now,
             "device": "cpu",
             "model": self.script.model,
+            "coverage": COVERAGE,
         }
         told: Json = {"faces": [], "scores": [], "verdicts": verdicts, "alerts": alerts, "stats": self.stats()}
         return {"v": 1, "type": "hello", **about, "streams": [stream_message(role) for role in roles], **told}
