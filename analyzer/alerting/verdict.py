@@ -27,7 +27,10 @@ LOGIT_LIMIT: Final = 8.0
 CONCERNED: Final = 0.25
 """A face with this share of the evidence for an alert is looked at as the suspicious ones are."""
 UNCERTAIN_SHARE: Final = 0.9
-"""Share of the real calibration windows below the band "uncertain": one in ten real faces scores that high."""
+"""Share of the real calibration windows below the band "uncertain". Smoothed scores reach it less often than one in
+ten."""
+UNCERTAIN_LEAST: Final = 0.05
+"""Lowest fake probability at which the band begins."""
 UNCERTAIN_MOST: Final = 0.45
 """Highest fake probability at which the band may begin, just below "suspicious"."""
 LATE_S: Final = AnalyzerConfig().max_staleness_s
@@ -119,10 +122,10 @@ def usual_rules(stream_id: str) -> VerdictRules:
 
 @lru_cache(maxsize=64)
 def uncertain_by(rules: VerdictRules, curve: ScoreCurve | None) -> VerdictRules:
-    """`rules` whose band "uncertain" begins where one in ten real faces scores; as they are without a curve."""
+    """`rules` whose band "uncertain" begins where one in ten windows of real faces scores; unchanged without one."""
     if curve is None:
         return rules
-    enter = min(sigmoid(curve.at(UNCERTAIN_SHARE)), UNCERTAIN_MOST)
+    enter = min(max(sigmoid(curve.at(UNCERTAIN_SHARE)), UNCERTAIN_LEAST), UNCERTAIN_MOST)
     return replace(rules, uncertain_enter=enter, uncertain_exit=enter * rules.uncertain_exit / rules.uncertain_enter)
 
 

@@ -70,16 +70,21 @@ class StageStatistics(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Feature maps (N, C_i, H_i, W_i) -> logit (N,). Variances are summed in float32."""
+        """Feature maps (N, C_i, H_i, W_i) -> logit (N,)."""
+        joined = self.norm(self.summary(maps).to(self.head.weight.dtype))  # (N, 2 * sum of C_i)
+        logit: Tensor = self.head(self.dropout(joined)).squeeze(-1)  # (N,)
+        return logit
+
+    @staticmethod
+    def summary(maps: Sequence[Tensor]) -> Tensor:
+        """Means and logarithms of the standard deviations, (N, 2 * sum of C_i); torch sums them in float32."""
         parts = []
         for one in maps:
             flat = one.float().flatten(2)  # (N, C_i, H_i W_i)
             mean = flat.mean(dim=2, keepdim=True)  # (N, C_i, 1)
             variance = (flat - mean).square().mean(dim=2)  # (N, C_i)
             parts += [mean.squeeze(2), 0.5 * torch.log(variance + VARIANCE_FLOOR)]
-        joined = self.norm(torch.cat(parts, dim=1).to(self.head.weight.dtype))  # (N, 2 * sum of C_i)
-        logit: Tensor = self.head(self.dropout(joined)).squeeze(-1)  # (N,)
-        return logit
+        return torch.cat(parts, dim=1)
 
 
 class FramePath(nn.Module):

@@ -172,7 +172,9 @@ def _check_card(card: WeightsCard, path: Path) -> None:
 
 def _ignoring_statistics() -> StateDict:
     """The tensors of a head that gives the statistics no weight."""
-    return {f"frame_path.statistics.{name}": tensor for name, tensor in StageStatistics().state_dict().items()}
+    with torch.random.fork_rng(devices=[]):
+        state = StageStatistics().state_dict()
+    return {f"frame_path.statistics.{name}": tensor for name, tensor in state.items()}
 
 
 def _check_state(state: StateDict, path: Path) -> None:

@@ -12,7 +12,7 @@ from analyzer.errors import WeightsError
 from analyzer.evaluation.report.output import check_writable, write_whole
 from analyzer.evaluation.results.evaluation_report import EvaluationReport
 from analyzer.evaluation.results.quality import FEW, Quality
-from analyzer.evaluation.results.rows import LIP_SYNC, REENACTMENT, REPLAY, SWAP, SYNTHESIS
+from analyzer.evaluation.results.rows import LIP_SYNC, LIVE, REENACTMENT, REPLAY, SWAP, SYNTHESIS
 from analyzer.model.card import MAX_CARD_BYTES, Measured, WeightsCard, card_path, read_card
 from analyzer.scorer import ScorerInfo
 from analyzer.training.reporting.metrics import MIN_SOURCES, Estimate
@@ -58,7 +58,7 @@ def write_card(weights: Path, report: EvaluationReport) -> None:
         key: value for key, value in stored.get("measured", {}).items() if ".".join(key.split(".")[:2]) not in written
     }
     stored["measured"] = kept | {key: asdict(one) for key, one in found.items()}
-    stored["coverage"] = coverage(report) or stored.get("coverage", "")
+    stored["coverage"] = coverage(report)
     text = json.dumps(stored, indent=2, ensure_ascii=False) + "\n"
     WeightsCard.from_json(text, str(path))  # what is written can be read again
     data = text.encode()
@@ -73,15 +73,15 @@ def coverage(report: EvaluationReport) -> str:
     """What share of fakes was found, by row of the table, for operators; empty without fakes or reals."""
     video = report.video
     found = [
-        f"{row.quality.flagged_fake} of {row.quality.n_fake} {OPERATORS_WORDS[row.name]}"
-        for row in report.rows
-        if row.quality is not None and row.quality.n_fake and row.name in OPERATORS_WORDS
+        f"{row.quality.flagged_fake} of {row.quality.n_fake} {OPERATORS_WORDS.get(row.name, row.name)}"
+        for row in report.rows[:-1]  # the last one is all of them
+        if row.quality is not None and row.quality.n_fake and row.name != LIVE
     ]
     if not found or not video.n_real:
         return ""
     listed = " and ".join([", ".join(found[:-1]), found[-1]]) if len(found) > 1 else found[0]
     return (
-        f"Of videos that it had not learned from, this detector flagged {listed}, and {video.flagged_real} of "
+        f"Of the videos it was measured on, this detector flagged {listed}, and {video.flagged_real} of "
         f"{video.n_real} real ones."
     )
 

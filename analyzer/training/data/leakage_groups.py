@@ -32,7 +32,7 @@ STEP_BITS: Final = 4
 other, and each of the two again some other."""
 CHAINED_FILES: Final = 100
 CHAINED_SHARE: Final = 0.005
-"""A group that likeness makes larger than this many files, and than this share of all, has chained."""
+"""A group that likeness makes larger by more than this many files, and than this share of all, has chained."""
 COMPARED: Final = 2**24
 """So many pairs of hashes are compared at a time: 64 MB of float32, and 256 MB more should all of them be alike."""
 
@@ -65,9 +65,9 @@ class Joined:
             (self.pairs, "were fakes and their real clips"),
         ]
         parts = [f"{count} files {what}" for count, what in found if count]
-        if not parts:
-            return "no file looks like one of another group"
         chained = f" (at most {self.bits} of 256 bits apart, or all would chain)" if self.bits < ALIKE_BITS else ""
+        if not parts:
+            return f"no file looks like one of another group{chained}"
         return f"{'; '.join(parts)}, and were put together; the largest group has {self.largest} files{chained}"
 
 
@@ -157,20 +157,25 @@ def _join_alike(union: _Union, rows: Sequence[Row], hashes: Mapping[str, Hashes]
     """
     seen = [row for row in rows if row.file in hashes]
     before = dict(union.parent)
-    most = max(_largest(union, rows), CHAINED_FILES, int(CHAINED_SHARE * len(rows)))
+    given = Counter(union.find(row.group) for row in rows)
+    most = max(CHAINED_FILES, int(CHAINED_SHARE * len(rows)))
     looked, bits = 0, ALIKE_BITS + STEP_BITS
     while bits > STEP_BITS:
         bits -= STEP_BITS
         union.parent = dict(before)
         pairs = alike([hashes[row.file] for row in seen], bits)
         looked = sum(union.join(seen[one].group, seen[other].group) for one, other in pairs)
-        if _largest(union, rows) <= most:
+        if _most_added(union, given) <= most:
             break
     return looked, bits
 
 
-def _largest(union: _Union, rows: Sequence[Row]) -> int:
-    return max(Counter(union.find(row.group) for row in rows).values(), default=0)
+def _most_added(union: _Union, given: Mapping[str, int]) -> int:
+    """Most files that were joined to the largest of the groups they were joined with. `given`: files of each before."""
+    joined: dict[str, list[int]] = {}
+    for group, files in given.items():
+        joined.setdefault(union.find(group), []).append(files)
+    return max((sum(sizes) - max(sizes) for sizes in joined.values()), default=0)
 
 
 def _copies(rows: Sequence[Row]) -> list[tuple[Row, Row]]:

@@ -80,9 +80,9 @@ def read_manifest(path: Path, split: str | None = None) -> list[Row]:
         raise ConfigError(f"{path}: no rows below the header")
     if split is None:
         return rows
-    wanted = [name.strip() for name in split.split(",")]
+    wanted = [split] if any(row.split == split for row in rows) else [name.strip() for name in split.split(",")]
     for name in wanted:
-        if not any(row.split == name for row in rows):
+        if not name or not any(row.split == name for row in rows):
             raise ConfigError(f"{path}: no rows of split {name!r}; it has {_splits_of(rows)}")
     return [row for row in rows if row.split in wanted]
 
@@ -269,7 +269,7 @@ def paired_reals(rows: Iterable[Row]) -> dict[str, Row]:
     """File of each row -> the row that its `paired_real` names, by file or by name; only where it names exactly one."""
     listed = list(rows)
     by_name: dict[str, list[Row]] = {}
-    for row in listed:
+    for row in (row for row in listed if not row.fake):
         for name in {row.file, row.path.name}:
             by_name.setdefault(name, []).append(row)
     named = ((row.file, by_name.get(row.paired_real, [])) for row in listed if row.paired_real)

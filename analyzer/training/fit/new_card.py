@@ -44,7 +44,7 @@ def make_card(options: TrainOptions, origin: Origin, measured: Mapping[str, Meas
         description = f"Calibrated anew from {_named(start)}. {start.description}"
         return replace(
             start, name=options.name, version=options.version, created=created, description=description,
-            measured=dict(measured), command=command, limits=_limits([*_lasting(start), *origin.limits]),
+            measured=dict(measured), coverage="", command=command, limits=_limits([*_lasting(start), *origin.limits]),
         )  # fmt: skip
     reals, fakes = count_kinds(origin.rows)
     description = f"Trained on {reals} real and {fakes} fake files and pseudo-fakes of the real ones."

@@ -23,7 +23,7 @@ TRIED_STEPS: Final = 3
 PACE_WARM: Final = 4
 """Steps before a pace is measured: kernels are chosen, worker processes start, ..."""
 PACE_STEPS: Final = 12
-"""... steps that are measured, more than worker processes make in advance, ..."""
+"""... steps that are measured, more than two worker processes make in advance, ..."""
 PACE_MOST_S: Final = 60.0
 """... and the time after which no further step is begun, in seconds."""
 
@@ -42,8 +42,12 @@ def training_pace(net: DeepfakeNet, batches: Iterator[Batch], loss_of: Callable[
     """Training steps per second on a copy of `net`, the wait for `batches` included."""
     tried = copy.deepcopy(net)
     with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        begun = time.perf_counter()
         for _, batch in zip(range(PACE_WARM), batches, strict=False):
             loss_of(tried, batch).backward()  # type: ignore[no-untyped-call]
+            if time.perf_counter() - begun > PACE_MOST_S:
+                break
         started, steps = time.perf_counter(), 0
         while steps < PACE_STEPS and (not steps or time.perf_counter() - started < PACE_MOST_S):
             loss_of(tried, next(batches)).backward()  # type: ignore[no-untyped-call]
@@ -75,6 +79,7 @@ def faster_precision(net: DeepfakeNet, loss_of: Callable[[DeepfakeNet, str], Ten
     times = {}
     with torch.random.fork_rng(devices=[]):
         for precision in ("float32", "bfloat16"):
+            torch.manual_seed(0)  # crop sizes are drawn: the same for both
             spans = []
             for _ in range(TRIED_STEPS):
                 started = time.perf_counter()

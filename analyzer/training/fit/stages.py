@@ -17,7 +17,7 @@ from analyzer.config import FACE_SIZE
 from analyzer.model.network import DeepfakeNet, preprocess
 from analyzer.training.fit.encoded import Encoded
 from analyzer.training.fit.precision import autocast
-from analyzer.training.sampling.samples import Crops, ImageSamples, Windows
+from analyzer.training.sampling.samples import Crops, LabelledCrops, PlainWindows, PseudoWindows, Windows, WindowSamples
 
 SMOOTHING: Final = 0.05
 """Label smoothing: 0 and 1 are taught as .025 and .975."""
@@ -27,8 +27,8 @@ STATISTICS_RATE: Final = 10.0
 of its 768 weights by one rate a step."""
 
 
-def join_crops(parts: Sequence[Crops]) -> list[Tensor]:
-    """Collate `Crops` of any length."""
+def join_crops(parts: Sequence[Crops | LabelledCrops]) -> list[Tensor]:
+    """Collate `Crops` or `LabelledCrops` of any length."""
     return [torch.from_numpy(np.concatenate(columns)) for columns in zip(*parts, strict=True)]
 
 
@@ -42,7 +42,7 @@ def loader(samples: Any, batch: int, workers: int, *, start: int = 0) -> DataLoa
     if workers:
         # OpenCV's own threads do not survive a fork: a worker that then uses or stops them waits for ever
         cv2.setNumThreads(1)
-    join = join_crops if isinstance(samples, ImageSamples) else join_windows
+    join = join_windows if isinstance(samples, WindowSamples | PlainWindows | PseudoWindows) else join_crops
     return DataLoader(
         samples,
         batch_size=batch,
@@ -85,7 +85,8 @@ def keep_of_start(net: DeepfakeNet, start: Mapping[str, Tensor], share: float) -
     That keeps what was known before and what was learned (Wortsman et al., WiSE-FT, CVPR 2022).
     """
     for name, value in net.state_dict().items():
-        if value.is_floating_point():
+        # older weights have no statistics to average with
+        if value.is_floating_point() and "statistics.norm" not in name:
             value.lerp_(start[name].to(value), share)
 
 

@@ -43,6 +43,8 @@ from analyzer.training.fit.new_card import (
 )
 from analyzer.training.fit.options import TrainOptions
 from analyzer.training.fit.precision import faster_precision, pick_device, training_pace
+from analyzer.training.fit.refit import CROPS as REFIT_CROPS
+from analyzer.training.fit.refit import FEWEST_GROUPS, refit_statistics
 from analyzer.training.fit.splits import gather
 from analyzer.training.fit.stage_c import StageC, card_figures
 from analyzer.training.fit.stages import StageA, StageB, freeze, keep_of_start, loader
@@ -51,7 +53,7 @@ from analyzer.training.reporting.metrics_log import MetricsLog
 from analyzer.training.reporting.plots import NOTE, draw_plots, have_matplotlib
 from analyzer.training.reporting.progress import StageProgress
 from analyzer.training.sampling.material import Material
-from analyzer.training.sampling.samples import CROPS, ImageSamples, WindowSamples
+from analyzer.training.sampling.samples import CROPS, ImageSamples, UnpairedSamples, WindowSamples
 
 __all__ = ["TrainOptions", "run_training"]
 
@@ -215,6 +217,27 @@ class _Run:
         self.net.load_state_dict(self.average.net.state_dict())
         if options.start_share:
             keep_of_start(self.net, self.start_state, options.start_share)
+        self._refit()
+
+    def _refit(self) -> None:
+        """Fit the layer on the stage statistics anew, where there are enough groups of both kinds."""
+        groups = min(self.material.groups(fake=fake) for fake in (False, True))
+        if groups < FEWEST_GROUPS:
+            self._log(
+                {"stage": "A", "note": f"last layer not refitted: {groups} groups of a kind, {FEWEST_GROUPS} needed"}
+            )
+            return
+        samples = UnpairedSamples(self.material, self.options.mixture, self.options.seed, REFIT_CROPS)
+        batches = loader(samples, 32, self.options.workers)
+        with StageProgress("A: last layer", quiet=self.options.quiet) as progress:
+
+            def counted() -> Iterator[Sequence[Tensor]]:
+                for done, batch in enumerate(batches, start=1):
+                    yield batch
+                    progress.update(done / len(batches))
+
+            loss = refit_statistics(self.net, counted(), self.device, self.place.precision)
+        self._log({"stage": "A", "refitted on": REFIT_CROPS, "log loss": round(loss, 4)})
 
     def _as_stage_a(self) -> StageA:
         options = self.options

@@ -63,13 +63,22 @@ class Material:
         }
         self._fakes = TrackPools((row.method, (row, track)) for row, track in fakes)
         self._fake_clips = TrackPools((row.method, (row, track)) for row, track in fakes if is_clip(track))
-        self._of_source: dict[tuple[str, bool], list[Track]] = {}
+        of_source: dict[tuple[str, bool], list[Found]] = {}
         for row, track in reals:
             if row.source:
-                self._of_source.setdefault((row.source, is_clip(track)), []).append(track)
+                of_source.setdefault((row.source, is_clip(track)), []).append((row, track))
+        self._of_source = {key: TrackPools((key[0], one) for one in listed) for key, listed in of_source.items()}
         tracks = {row.file: track for row, track in reals}
         pairs = paired_reals(row for row, _ in found)
         self._paired = {file: tracks[real.file] for file, real in pairs.items() if real.file in tracks}
+
+    def pick_any(self, rng: np.random.Generator, *, fake: bool, stills: float) -> Track:
+        """A fake of any method, or a real picture with probability `stills`, otherwise a real clip."""
+        return self._fakes.pick(rng)[1] if fake else self.pick_real(rng, stills)
+
+    def groups(self, *, fake: bool) -> int:
+        """Number of groups of that kind."""
+        return len({row.group for row, _ in self.found if row.fake == fake})
 
     def pick_real(self, rng: np.random.Generator, stills: float) -> Track:
         """A real picture with probability `stills`, otherwise a real clip; the other kind where there is none."""
@@ -93,7 +102,7 @@ class Material:
             return fake, own
         alike = self._of_source.get((row.source, is_clip(fake)))
         if alike:
-            return fake, alike[int(rng.integers(len(alike)))]
+            return fake, alike.pick(rng)[1]
         return fake, self.pick_real(rng, 0.0 if is_clip(fake) else 1.0)
 
     def pick_donor(self, rng: np.random.Generator, marks: Sequence[Landmarks]) -> Donor | None:

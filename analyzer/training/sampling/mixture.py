@@ -23,7 +23,7 @@ class Mixture:
     real_fakes: float = 0.0
     """Samples whose fake half is a fake of the manifest rather than a pseudo-fake."""
     mild: float = 0.4
-    """Of the samples, those degraded without anything harsh: where all are, what tells a fake is often gone."""
+    """Share of samples without harsh degradation: if all were degraded harshly, traces of many fakes would be lost."""
     paired: float = 0.7
     """Of the fakes of the manifest, those set beside the very real file that they were made from, where it is there."""
     donors: float = 0.25

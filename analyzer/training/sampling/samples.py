@@ -57,6 +57,35 @@ class Windows(NamedTuple):
     """(n,) index of the track that it came from, or -1."""
 
 
+class LabelledCrops(NamedTuple):
+    """Single crops with their labels."""
+
+    pixels: npt.NDArray[np.uint8]
+    """(n, 224, 224, 3) RGB."""
+    fake: npt.NDArray[np.float32]
+    """(n,) 0 or 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnpairedSamples:
+    """Real and fake faces by turns, each by itself: what the last layer is refitted on. Any index from 0 is good."""
+
+    material: Material
+    mixture: Mixture
+    seed: int
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> LabelledCrops:
+        rng, fake = np.random.default_rng((self.seed, 5, index)), index % 2 == 1
+        track = self.material.pick_any(rng, fake=fake, stills=self.mixture.stills)
+        degradation = draw_degradation(rng, track.side, 1, mild=bool(rng.random() < self.mixture.mild))
+        frame = track.frames([int(rng.integers(len(track.jpegs)))])
+        return LabelledCrops(np.stack(degrade(frame, degradation)), np.array([fake], np.float32))
+
+
 @dataclass(frozen=True, slots=True)
 class ImageSamples:
     """Stage A: each index gives as many real crops as fakes, from one clip or picture. Any index from 0 is good."""

@@ -450,11 +450,16 @@ def test_the_uncertain_band_begins_where_one_in_ten_real_faces_scores() -> None:
     assert rules.uncertain_enter == pytest.approx(1 / (1 + math.exp(0.5)))
     assert rules.uncertain_exit < rules.uncertain_enter
     assert uncertain_by(VerdictRules(), None) == VerdictRules()
-    policy = VerdictPolicy(trained=True, curve=ScoreCurve((-5.0, -4.0), windows=500, groups=20))
-    assert _states(_play(policy, [-3.0] * 20, _warm_up(policy)))[-1] is VerdictState.UNCERTAIN
+    policy = VerdictPolicy(trained=True, curve=ScoreCurve((-3.0, -2.0), windows=500, groups=20))
+    assert _states(_play(policy, [-2.0] * 20, _warm_up(policy)))[-1] is VerdictState.UNCERTAIN
 
 
 def test_the_uncertain_band_stays_below_suspicious_however_high_real_faces_score() -> None:
     rules = uncertain_by(VerdictRules(), ScoreCurve((0.0, 9.0), windows=500, groups=20))
     assert rules.uncertain_exit < rules.uncertain_enter < rules.suspicious_exit + 0.01
     assert rules.uncertain_enter < rules.suspicious_enter
+
+
+def test_real_faces_that_score_next_to_nothing_do_not_make_every_face_uncertain() -> None:
+    policy = VerdictPolicy(trained=True, curve=ScoreCurve((-30.0, -12.0), windows=500, groups=20))
+    assert _states(_play(policy, [-8.0] * 20, _warm_up(policy)))[-1] is VerdictState.CLEAR

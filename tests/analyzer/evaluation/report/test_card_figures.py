@@ -148,7 +148,7 @@ def test_a_card_that_is_missing_broken_or_in_a_lost_folder_is_told_before_the_wo
 def test_the_card_says_in_one_sentence_what_was_found(weights: Path) -> None:
     write_card(weights, a_report())
     assert read_card(weights).coverage == (
-        "Of videos that it had not learned from, this detector flagged 6 of 7 face swaps, and 1 of 6 real ones."
+        "Of the videos it was measured on, this detector flagged 6 of 7 face swaps, and 1 of 6 real ones."
     )
 
 

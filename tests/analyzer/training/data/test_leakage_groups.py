@@ -111,6 +111,16 @@ def test_where_hundreds_would_chain_the_limit_is_lowered_and_copies_are_still_jo
     assert "at most 12 of 256 bits apart" in joined.report()
 
 
+def test_a_large_group_that_was_given_does_not_lower_the_limit() -> None:
+    copy, rng = np.random.default_rng(0), np.random.default_rng(1)
+    first = np.sign(rng.normal(size=(1, CELLS * CELLS))).astype(np.float32)
+    rows = [row(f"{index}.png", group="camera") for index in range(150)] + [row("copy.png")]
+    hashes = {one.file: np.sign(copy.normal(size=(1, CELLS * CELLS))).astype(np.float32) for one in rows}
+    hashes |= {"0.png": first, "copy.png": near(first, 18)}
+    joined = join_groups(rows, hashes)
+    assert (joined.looked_alike, joined.largest, joined.bits) == (1, 151, 20)
+
+
 def test_hundreds_of_copies_are_one_group() -> None:
     hashes = a_walk(np.random.default_rng(0), 150, 2)
     rows = [row(f"{index}.png") for index in range(len(hashes))]
