@@ -48,6 +48,7 @@ def make_page(report: EvaluationReport, picture: Picture) -> str:
         "shows faces of the people in the evaluated videos: treat it as you treat those.</p></header>",
         '<nav aria-label="Sections"><a href="#quality">Quality</a><a href="#robustness">Robustness</a>'
         '<a href="#alarms">Alarms</a><a href="#cost">Cost</a><a href="#failures">Failures</a>'
+        + ('<a href="#comparison">Comparison</a>' if report.comparison is not None else "")
         + ('<a href="#explanation">Explanation</a>' if report.pointing is not None else "")
         + '<a href="#origin">Origin</a></nav>',
         "<main>",
