@@ -81,7 +81,7 @@ def stream_message(role: Role, state: str | None = None) -> Json:
     }
 
 
-COVERAGE = "Of the videos it was measured on, this detector flagged 2 of 8 face swaps, and 0 of 18 real ones."
+COVERAGE = "Of the videos it was measured on, this detector flagged 2 of 8 face swaps, and 0 of 18 genuine ones."
 
 
 def evidence(p: float, at: float) -> Json:

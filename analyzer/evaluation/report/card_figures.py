@@ -82,7 +82,7 @@ def coverage(report: EvaluationReport) -> str:
     listed = " and ".join([", ".join(found[:-1]), found[-1]]) if len(found) > 1 else found[0]
     return (
         f"Of the videos it was measured on, this detector flagged {listed}, and {video.flagged_real} of "
-        f"{video.n_real} real ones."
+        f"{video.n_real} genuine ones."
     )
 
 

@@ -148,7 +148,7 @@ def test_a_card_that_is_missing_broken_or_in_a_lost_folder_is_told_before_the_wo
 def test_the_card_says_in_one_sentence_what_was_found(weights: Path) -> None:
     write_card(weights, a_report())
     assert read_card(weights).coverage == (
-        "Of the videos it was measured on, this detector flagged 6 of 7 face swaps, and 1 of 6 real ones."
+        "Of the videos it was measured on, this detector flagged 6 of 7 face swaps, and 1 of 6 genuine ones."
     )
 
 
@@ -161,4 +161,4 @@ def test_reals_or_fakes_alone_give_no_sentence() -> None:
 def test_several_families_are_listed() -> None:
     lips = [scored(f"l{i}", 0.1, fake=True, family="lip-sync") for i in range(3)]
     report = summarise([*FILES, *lips], [], judge=a_judge(), manifest="m")
-    assert "flagged 6 of 7 face swaps and 0 of 3 lip-syncs, and 1 of 6 real ones" in coverage(report)
+    assert "flagged 6 of 7 face swaps and 0 of 3 lip-syncs, and 1 of 6 genuine ones" in coverage(report)

@@ -79,4 +79,4 @@ def test_a_pace_of_a_slow_machine_is_measured_by_few_steps(monkeypatch: pytest.M
     monkeypatch.setattr(precision, "PACE_MOST_S", 0.0)
     drawn = itertools.count()
     training_pace(DeepfakeNet(), drawn, lambda net, _: net.get_parameter("window_path.head.1.weight").square().sum())
-    assert next(drawn) == PACE_WARM + 1
+    assert next(drawn) == 2
