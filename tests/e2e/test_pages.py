@@ -77,7 +77,7 @@ def test_a_video_that_is_dropped_into_the_dashboard_gets_its_result_and_timeline
         page.get_by_test_id("upload-input").set_input_files(video)
         result = page.get_by_test_id("upload-result")
         expect(result).to_be_visible(timeout=PATIENCE_MS)
-        expect(result.get_by_test_id("upload-verdict")).to_have_text(re.compile("manipul"))
+        expect(result.get_by_test_id("upload-verdict")).to_have_text(re.compile("manipulated|suspicious"))
         expect(result.get_by_test_id("upload-score")).to_have_text(re.compile(r"\d+ %"))
         timeline = result.get_by_test_id("timeline-chart")
         expect(timeline).to_be_visible()
