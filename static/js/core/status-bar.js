@@ -42,7 +42,7 @@ export class StatusBar extends HTMLElement {
     scores.show(stats ? `${stats.scores_per_s.toFixed(1)} per second` : "", stats ? `${counted(stats.scores_total, "score")} since the start` : "");
     latency.show(stats?.latency_ms ? `${milliseconds(stats.latency_ms.p50)} median, ${milliseconds(stats.latency_ms.p95)} p95` : "");
     dropped.show(...droppedWords(stats));
-    setText(this.#coverage, server?.coverage ? `No finding is no proof. ${server.coverage}` : "");
+    setText(this.#coverage, server?.coverage ? `Finding nothing proves nothing. ${server.coverage}` : "");
     this.#coverage.hidden = !server?.coverage;
     viewers.show(stats ? String(stats.viewers) : "");
   }
