@@ -178,7 +178,9 @@ def test_share_outside_the_picture(box: Box, share: float) -> None:
 def test_decent_real_footage_passes() -> None:
     """A few frames of every third real validation video: training clips are cut close around the face."""
     with (DATA / "manifest.tsv").open() as file:
-        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["file"].startswith(("val/real", "val2/real"))]
+        rows = [
+            row for row in csv.DictReader(file, delimiter="\t") if row["file"].startswith(("val/real", "val2/real"))
+        ]
     detector = YuNetDetector()
     reasons: Counter[NotScored | None] = Counter()
     for row in rows[::3]:
