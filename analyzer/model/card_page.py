@@ -114,6 +114,9 @@ def _share(figure: Measured | None) -> str:
 
 
 def _short(value: float) -> str:
+    """`.81`; only a perfect figure is written as one."""
+    if 0 < value < 1 and round(value, 2) in {0, 1}:
+        return ">.99" if round(value) else "<.01"
     text = f"{value:.2f}"
     return text[1:] if text.startswith("0.") else text
 

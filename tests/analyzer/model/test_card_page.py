@@ -68,3 +68,9 @@ def test_the_summary_has_the_coverage_and_the_ranking_by_row() -> None:
         "face swaps 1.00 [.90-1.00] (4 files), lip-sync - (6 files). "
         "At the threshold 2 of 20 [2-30 %] real videos were flagged."
     )
+
+
+def test_no_figure_is_rounded_to_perfection() -> None:
+    almost = {"list_val.video.auc": Measured(0.9996, 30, (0.001, 1.0))}
+    assert "AUC" in card_summary(replace(CARD, measured=almost))
+    assert ">.99 [<.01-1.00]" in card_summary(replace(CARD, measured=almost))
