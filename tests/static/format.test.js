@@ -11,6 +11,8 @@ import {
   notScoredWords,
   percent,
   rarityWords,
+  SCORE_MEANING,
+  scoreMeaning,
   streamFacts,
   pictureTrouble,
   streamState,
@@ -58,6 +60,11 @@ test("how rare a score is among real faces is told where the server knows", () =
   const told = [0, 0.958, 0.99, 0.997, 1].map((percentile) => rarityWords(percentile).match(/material (.*) this high\.$/)?.[1]);
   assert.deepEqual(told, ["100 score", "4 score", "1 scores", "fewer than 1 scores", "fewer than 1 scores"]);
   for (const unknown of [null, undefined, NaN, -1, 2, /** @type {any} */ ("0.5")]) assert.equal(rarityWords(unknown), "");
+});
+
+test("a score's meaning begins with how rare it is, where that is known", () => {
+  assert.equal(scoreMeaning(""), SCORE_MEANING);
+  assert.ok(scoreMeaning(rarityWords(0.5)).startsWith("Of 100 windows of real faces"));
 });
 
 test("percent never rounds a score over the threshold", () => {

@@ -246,8 +246,7 @@ class _Run:
     def _sample_workers(self, stage: StageA, samples: ImageSamples) -> int:
         """Processes that make samples: one or all `--workers`, whichever trains faster on this CPU.
 
-        More of them take the cores from the network: two, beside two network threads on one core, trained at a third
-        of the pace of one.
+        More of them take the cores from the network.
         """
         options = self.options
         if self.device.type != "cpu" or options.workers < 2 or options.steps is not None:

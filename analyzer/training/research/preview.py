@@ -14,7 +14,6 @@ from typing import Final
 
 import cv2
 import numpy as np
-from rich.progress import track as progress_bar
 
 from analyzer.config import NUM_FRAMES
 from analyzer.datatypes import Pixels
@@ -24,6 +23,7 @@ from analyzer.training.augment.degradation import BOX_SHARE, Degradation, degrad
 from analyzer.training.data.dataset import LOOSE, Found, Track
 from analyzer.training.pseudofakes.appearance import Paint
 from analyzer.training.pseudofakes.synthesis import FAMILIES, IN_PLACE, OF_PICTURES, PAINTED, Pair, make_pair
+from analyzer.training.reporting.progress import tracked
 from analyzer.training.research.contact_sheet import Tile, encode, fit, grid, page, titled, write
 from analyzer.training.sampling.material import Material, is_clip
 
@@ -76,7 +76,7 @@ def write_sheets(
     about = f"degradation: one face as {DELIVERIES} draws degrade it"
     wanted.append(("degradation", about, partial(_delivery_sheet, (clips or reals)[0], seed)))
     entries = []
-    for name, about, draw in progress_bar(wanted, description="drawing contact sheets", disable=quiet):
+    for name, about, draw in tracked(wanted, len(wanted), "drawing contact sheets", quiet=quiet):
         jpeg = encode(titled(draw(), about))
         entries.append((write(Path(folder) / f"{name}.jpg", jpeg), about, jpeg))
     index = write(Path(folder) / "index.html", page(entries))

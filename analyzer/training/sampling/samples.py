@@ -67,8 +67,8 @@ class LabelledCrops(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class UnpairedSamples:
-    """Real and fake faces by turns, each by itself: what the last layer is refitted on. Any index from 0 is good."""
+class _Drawn:
+    """Samples drawn from the material, the same for the same seed and index."""
 
     material: Material
     mixture: Mixture
@@ -77,6 +77,11 @@ class UnpairedSamples:
 
     def __len__(self) -> int:
         return self.count
+
+
+@dataclass(frozen=True, slots=True)
+class UnpairedSamples(_Drawn):
+    """Real and fake faces by turns, each by itself: what the last layer is refitted on. Any index from 0 is good."""
 
     def __getitem__(self, index: int) -> LabelledCrops:
         rng, fake = np.random.default_rng((self.seed, 5, index)), index % 2 == 1
@@ -87,17 +92,10 @@ class UnpairedSamples:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageSamples:
+class ImageSamples(_Drawn):
     """Stage A: each index gives as many real crops as fakes, from one clip or picture. Any index from 0 is good."""
 
-    material: Material
-    mixture: Mixture
-    seed: int
-    count: int
     painters: Sequence[Paint] = ()
-
-    def __len__(self) -> int:
-        return self.count
 
     def __getitem__(self, index: int) -> Crops:
         rng = np.random.default_rng((self.seed, 1, index))
@@ -160,17 +158,10 @@ def _frames_of(track: Track, indices: Sequence[int]) -> list[Pixels]:
 
 
 @dataclass(frozen=True, slots=True)
-class WindowSamples:
+class WindowSamples(_Drawn):
     """Stage B: each index gives a real window and one from a fake. Any index from 0 is good."""
 
-    material: Material
-    mixture: Mixture
-    seed: int
-    count: int
     painters: Sequence[Paint] = ()
-
-    def __len__(self) -> int:
-        return self.count
 
     def __getitem__(self, index: int) -> Windows:
         rng = np.random.default_rng((self.seed, 2, index))

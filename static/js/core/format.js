@@ -8,6 +8,15 @@ export const SCORE_MEANING =
   "How strongly the newest 16 pictures of this face look manipulated: 0 % shows no sign, 100 % shows strong signs, " +
   "50 % is the threshold. It is a network's opinion, never a proof.";
 
+/**
+ * What one score means: how rare it is among real faces, where the server says, and what scores are.
+ *
+ * @param {string} rarity as `rarityWords` puts it
+ */
+export function scoreMeaning(rarity) {
+  return `${rarity} ${SCORE_MEANING}`.trim();
+}
+
 /** @type {Record<string, Omit<VerdictView, "state">>} */
 const VERDICTS = {
   alert: { words: "Alert: looks manipulated", short: "alert", tone: "alert", icon: "alert", rank: 6 },

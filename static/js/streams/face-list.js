@@ -1,6 +1,6 @@
 /** @import { FaceRecord } from "./stream-record.js" */
 import { h, icon, setAttribute, setIcon, setText } from "../core/dom.js";
-import { SCORE_MEANING, capital, percent, rarityWords, verdictView } from "../core/format.js";
+import { SCORE_MEANING, capital, percent, rarityWords, scoreMeaning, verdictView } from "../core/format.js";
 import { pictureScores } from "./evidence.js";
 import { faceLine } from "../charts/palette.js";
 import { PictureStrip } from "./picture-strip.js";
@@ -73,7 +73,7 @@ function fill(row, face) {
   row.strip.show(scored === null ? null : pictureScores(face.score?.evidence));
   setText(row.score, scored === null || scored === undefined ? "" : percent(scored));
   const rarity = scored === null ? "" : rarityWords(face.score?.evidence?.calibration_percentile);
-  setAttribute(row.score, "title", rarity ? `${rarity} ${SCORE_MEANING}` : SCORE_MEANING);
+  setAttribute(row.score, "title", scoreMeaning(rarity));
   setText(row.rarity, rarity);
 }
 

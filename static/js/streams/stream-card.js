@@ -4,7 +4,7 @@ import { streamScores } from "../core/api.js";
 import { h, icon, setAttribute, setIcon, setText } from "../core/dom.js";
 import { MAP_WORDS, NO_MAP_WORDS, mapOf, mapWords } from "./evidence.js";
 import { FaceList } from "./face-list.js";
-import { NO_VERDICT, SCORE_MEANING, age, counted, milliseconds, percent, rarityWords, streamFacts, streamState, verdictView } from "../core/format.js";
+import { NO_VERDICT, SCORE_MEANING, age, counted, milliseconds, percent, rarityWords, scoreMeaning, streamFacts, streamState, verdictView } from "../core/format.js";
 import { LivePicture } from "./live-picture.js";
 import { ScoreChart } from "../charts/score-chart.js";
 import { privacyChoice, sensitivityChoice } from "./stream-choice.js";
@@ -237,8 +237,8 @@ export class StreamCard extends HTMLElement {
     setText(this.#score, scored === null ? "" : percent(scored));
     setAttribute(this.#score, "data-value", scored);
     const rarity = scored === null ? "" : rarityWords(face?.score?.evidence?.calibration_percentile);
-    setAttribute(this.#score, "title", rarity ? `${rarity} ${SCORE_MEANING}` : SCORE_MEANING);
-    setText(this.#scoreName, scored === null ? "" : `${rarity} Score`);
+    setAttribute(this.#score, "title", scoreMeaning(rarity));
+    setText(this.#scoreName, scored === null ? "" : `${rarity} Score`.trim());
     this.#pictureWords = `Live picture of ${this.#streamId}, ${counted(live ? count : 0, "face")}. ${words}.`;
   }
 
